@@ -1,0 +1,81 @@
+"""Composable iterators over the raw events of Claude's streaming Messages API.
+
+>>> from claude_stream import iter_text
+>>> stream = client.messages.create(
+...     model="claude-sonnet-5-5", max_tokens=1024, messages=[{"role": "user", "content": "Hi"}], stream=True
+... )
+>>> for chunk in iter_text(stream):
+...     print(chunk, end="", flush=True)
+Hello, world!
+"""
+
+from ._api import (
+    collect,
+    from_sse,
+    iter_blocks,
+    iter_events,
+    iter_text,
+    iter_thinking,
+    iter_tool_calls,
+    iter_tool_inputs,
+    tap,
+)
+from ._blocks import ToolInput
+from ._errors import (
+    StreamAPIError,
+    StreamAuthenticationError,
+    StreamBadRequestError,
+    StreamConflictError,
+    StreamConnectionError,
+    StreamContentTooLargeError,
+    StreamError,
+    StreamGatewayTimeoutError,
+    StreamInternalServerError,
+    StreamNotFoundError,
+    StreamOverloadedError,
+    StreamPaymentRequiredError,
+    StreamPermissionDeniedError,
+    StreamProtocolError,
+    StreamRateLimitError,
+    StreamTimeoutError,
+    StreamTruncatedError,
+    ToolInputError,
+)
+from ._events import UnknownEvent
+from ._message import Accumulator
+from ._usage import Usage, UsageTally
+
+__all__ = [
+    "Accumulator",
+    "StreamAPIError",
+    "StreamAuthenticationError",
+    "StreamBadRequestError",
+    "StreamConflictError",
+    "StreamConnectionError",
+    "StreamContentTooLargeError",
+    "StreamError",
+    "StreamGatewayTimeoutError",
+    "StreamInternalServerError",
+    "StreamNotFoundError",
+    "StreamOverloadedError",
+    "StreamPaymentRequiredError",
+    "StreamPermissionDeniedError",
+    "StreamProtocolError",
+    "StreamRateLimitError",
+    "StreamTimeoutError",
+    "StreamTruncatedError",
+    "ToolInput",
+    "ToolInputError",
+    "UnknownEvent",
+    "Usage",
+    "UsageTally",
+    "collect",
+    "from_sse",
+    "iter_blocks",
+    "iter_events",
+    "iter_text",
+    "iter_thinking",
+    "iter_tool_calls",
+    "iter_tool_inputs",
+    "tap",
+]

@@ -1,0 +1,376 @@
+"""The two drivers, sync and async: the only code that iterates a source.
+
+The law: a driver knows iteration and nothing of events. It sends what its source gives through its
+steps and hands out the results one at a time, so that an error never overtakes what was received
+ahead of it. Drivers are classes, not generators: an abandoned one leaves nothing behind. Whoever
+opened the stream closes it: a driver opens only what it was given un-awaited; but a live response
+that was read to its end, or has failed, is closed, as the SDK's own iteration does.
+
+A driver over a driver takes the inner one's wire dicts, so that stages nest without a second guard.
+"""
+
+from __future__ import annotations
+
+import contextlib
+import inspect
+import threading
+import weakref
+from collections.abc import AsyncIterator, Callable, Coroutine, Iterable, Iterator, Sequence
+from itertools import chain
+from typing import Any, Generic, TypeVar, cast
+
+import anyio
+from typing_extensions import Self, TypeGuard
+
+from ._errors import StreamProtocolError
+from ._events import to_event
+from ._message import Accumulator
+from ._source import is_async, is_finished, is_live, other_content, shut_down, socket_of, spent, was_read
+from ._step import Step
+
+T = TypeVar("T")
+View = Callable[[dict[str, Any]], Any]
+
+DRAIN_SECONDS = 0.25
+"""How long a response may take to end after ``message_stop`` before its connection is given up."""
+
+_read: weakref.WeakSet[Any] = weakref.WeakSet()  # the SDK streams that some driver has begun to read
+
+
+def drive(
+    source: Any,
+    make_steps: Callable[[Accumulator[Any]], Sequence[Step]] = lambda _: (),
+    *,
+    decoder: Step | None = None,
+    beta: bool = False,
+    events: bool = False,
+) -> SyncDriver[Any] | AsyncDriver[Any]:
+    """Return the driver for a source: every pipeline of the library is put together here.
+
+    Args:
+        source: what the user passed in.
+        make_steps: gives the steps behind the accumulator, in which they may look things up.
+        decoder: what makes events of the source's items, if they are none.
+        beta: build the SDK's beta objects.
+        events: the results are events, to be handed out as the SDK's objects and open to further stages.
+    """
+    driver = AsyncDriver[Any] if is_async(source) else SyncDriver[Any]
+    inner = source if _is_driver(source) else None
+    steps: Sequence[Step]
+    if inner is None:
+        accumulator = Accumulator[Any](beta=beta)
+        steps = [*([decoder] if decoder else []), accumulator, *make_steps(accumulator)]
+    else:
+        if inner.view is None or decoder is not None:
+            raise TypeError("what this iterator gives cannot be read here: pass what it was made from, or use tap()")
+        accumulator = inner.accumulator
+        steps = make_steps(accumulator)
+    view: View | None = (lambda wire: to_event(wire, beta=accumulator.beta)) if events else None
+    return driver(source, steps, accumulator, view, inner)
+
+
+def _is_driver(source: object) -> TypeGuard[Driver[Any]]:
+    return isinstance(source, Driver)
+
+
+def _flow(steps: Sequence[Step], items: Iterable[Any]) -> Iterator[Any]:
+    """Send items through steps, lazily: nothing is fed before what came of the item before it is taken."""
+    for step in steps:
+        items = chain.from_iterable(map(step.feed, items))
+    return iter(items)
+
+
+class Driver(Generic[T]):
+    """What both drivers share: the steps, and what becomes of an end or a failure. No I/O.
+
+    Args:
+        source: what to read.
+        steps: what to send each item through, the accumulator among them unless there is an inner driver.
+        accumulator: the one that holds the message of this stream.
+        view: what to do with each result before it is handed to the user.
+        inner: the source, if it is a driver whose wire dicts are to be taken.
+    """
+
+    def __init__(
+        self,
+        source: Any,
+        steps: Sequence[Step],
+        accumulator: Accumulator[Any],
+        view: View | None,
+        inner: Driver[Any] | None,
+    ) -> None:
+        self.accumulator = accumulator
+        self.view = view
+        self._source = source
+        self._steps = steps
+        self._inner: Any = inner
+        self._live = is_live(source)
+        self._outs: Iterator[Any] = iter(())
+        self._begun = False
+        self._ended = False
+        self._settled = False
+        self._was_closed = False
+
+    def _adopt(self) -> None:
+        """Refuse a source that was read before."""
+        source = self._source
+        used = (
+            self._inner._ended if self._inner is not None else is_finished(source) or (self._live and source in _read)
+        )
+        if used:
+            raise spent(source)
+        self._begun = True
+        if self._live:
+            _read.add(source)
+            self.accumulator.response = source.response
+            self._was_closed = was_read(source.response)
+
+    def _stopped(self) -> bool:
+        """Whether the message is complete, so that the source need not be asked for more."""
+        return self._inner is None and self.accumulator.guard.stopped
+
+    def _end(self) -> None:
+        self._ended = True
+        self._outs = self._finish()
+
+    def _finish(self) -> Iterator[Any]:
+        if self._live and self.accumulator.guard.events == 0:
+            if self._was_closed:
+                raise spent(self._source)
+            if content_type := other_content(self._source.response):
+                raise StreamProtocolError(f"the response is no event stream, but {content_type}")
+        for position, step in enumerate(self._steps, start=1):
+            yield from _flow(self._steps[position:], step.finish())
+
+    def _failed(self, exc: Exception, *, in_source: bool) -> Exception:
+        """Return the exception to raise in the place of ``exc``."""
+        self._ended = True
+        self._outs = iter(())
+        if in_source and self._inner is not None:
+            return exc
+        error = exc
+        if in_source:
+            guard = self.accumulator.guard
+            if self._was_closed and guard.events == 0:
+                return spent(self._source)
+            error = guard.fail_in_sdk(exc) if self._live else guard.fail(exc)
+        for step in (self.accumulator, *self._steps):
+            error = step.fail(error)
+        if error is not exc:
+            error.__cause__ = exc
+        return error
+
+
+class SyncDriver(Driver[T], Iterator[T]):
+    """An iterator over what the steps give.
+
+    One thread may read it. `close` may be called from any thread, and ends a read that is blocked;
+    so does leaving a ``with`` block over it.
+    """
+
+    def __init__(self, *args: Any) -> None:
+        super().__init__(*args)
+        self._items: Iterator[Any] = iter(self._source) if self._inner is None else self._inner.pulls()
+        self._reader = threading.Lock()
+        self._source_failed = False
+
+    def __next__(self) -> T:
+        item = self.pull()
+        return cast("T", item if self.view is None else self.view(item))
+
+    def pulls(self) -> Iterator[Any]:
+        """Iterate what `pull` gives."""
+        with contextlib.suppress(StopIteration):
+            while True:
+                yield self.pull()
+
+    def pull(self) -> Any:
+        """Return the next result, below the view."""
+        if not self._reader.acquire(blocking=False):
+            raise RuntimeError("this stream is being read already: one reader at a time")
+        try:
+            if not self._begun:
+                self._adopt()
+                self._outs = _flow(self._steps, self._receive())
+            while True:
+                try:
+                    return next(self._outs)
+                except StopIteration:
+                    if self._ended:
+                        self._settle()
+                        raise
+                    self._end()
+                except Exception as exc:
+                    self._close_live()
+                    raise self._failed(exc, in_source=self._source_failed)  # noqa: B904 - it sets the cause itself
+        finally:
+            self._reader.release()
+
+    def _receive(self) -> Iterator[Any]:
+        """Yield the source's items until the message is complete, and note who failed if something fails."""
+        try:
+            for item in self._items:
+                yield item
+                if self._stopped():
+                    return
+        except Exception:
+            self._source_failed = True
+            raise
+
+    def result(self) -> Any:
+        """Read to the end and return the message."""
+        with contextlib.suppress(StopIteration):
+            while True:
+                self.pull()
+        return self.accumulator.result()
+
+    def _settle(self) -> None:
+        """Read a live response to its end, so that its connection is used again, but not for long."""
+        if not self._live or self._settled:
+            return
+        self._settled = True
+        sock = socket_of(self._source.response)
+        watchdog = threading.Timer(DRAIN_SECONDS, shut_down, [sock]) if sock is not None else None
+        if watchdog is not None:
+            watchdog.start()
+        # The message is complete: whatever the transport still has to complain about changes nothing.
+        with contextlib.suppress(Exception):
+            for _ in self._items:
+                pass
+        if watchdog is not None:
+            watchdog.cancel()
+        self._close_live()
+
+    def _close_live(self) -> None:
+        if self._inner is not None:
+            self._inner._close_live()
+        elif self._live:
+            with contextlib.suppress(Exception):  # a failing close must not hide the failure before it
+                self._source.close()
+
+    def __enter__(self) -> Self:
+        return self
+
+    def __exit__(self, *exc_info: object) -> None:
+        self.close()
+
+    def close(self) -> None:
+        """Stop: close the source, where it can be closed. What was received stays readable."""
+        self._begun = self._ended = self._settled = True
+        self._outs = iter(())
+        if self._live and self._reader.locked() and (sock := socket_of(self._source.response)) is not None:
+            shut_down(sock)
+        close = getattr(self._source, "close", None)
+        if close is not None:
+            close()
+
+
+class AsyncDriver(Driver[T], AsyncIterator[T]):
+    """An async iterator over what the steps give, on asyncio or trio.
+
+    One task may read it. Leaving an ``async with`` block over it closes it, as `aclose` does.
+    """
+
+    def __init__(self, *args: Any) -> None:
+        super().__init__(*args)
+        self._next: Any = None  # known when the source has been opened
+        self._reading = False
+
+    def __anext__(self) -> Coroutine[Any, Any, T]:
+        return self.pull() if self.view is None else self._view_next(self.view)
+
+    async def _view_next(self, view: View) -> T:
+        return cast("T", view(await self.pull()))
+
+    async def pull(self) -> Any:
+        """Return the next result, below the view."""
+        if self._reading:
+            raise RuntimeError("this stream is being read already: one reader at a time")
+        self._reading = True
+        try:
+            if not self._begun:
+                await self._open()
+            while True:
+                try:
+                    for out in self._outs:
+                        return out
+                except Exception as exc:
+                    await self._close_live()
+                    raise self._failed(exc, in_source=False)  # noqa: B904 - it sets the cause itself
+                if self._ended:
+                    await self._settle()
+                    raise StopAsyncIteration
+                if self._stopped():
+                    self._end()
+                    continue
+                try:
+                    item = await self._next()
+                except StopAsyncIteration:
+                    self._end()
+                except Exception as exc:
+                    await self._close_live()
+                    raise self._failed(exc, in_source=True)  # noqa: B904 - it sets the cause itself
+                else:
+                    self._outs = _flow(self._steps, (item,))
+        finally:
+            self._reading = False
+
+    async def _open(self) -> None:
+        if inspect.isawaitable(self._source):
+            self._source = await self._source
+            if not is_async(self._source):
+                raise TypeError("an awaitable has to give an async stream, and this one gave a sync one")
+            self._live = is_live(self._source)
+        self._adopt()
+        if self._inner is not None:
+            self._next = self._inner.pull
+        else:
+            # An SDK stream's own __anext__ spares the async generator that its __aiter__ would add.
+            self._next = (self._source if self._live else aiter(self._source)).__anext__
+
+    async def result(self) -> Any:
+        """Read to the end and return the message."""
+        with contextlib.suppress(StopAsyncIteration):
+            while True:
+                await self.pull()
+        return self.accumulator.result()
+
+    async def _settle(self) -> None:
+        """Read a live response to its end, so that its connection is used again, but not for long."""
+        if not self._live or self._settled:
+            return
+        self._settled = True
+        # The message is complete: whatever the transport still has to complain about changes nothing.
+        with anyio.move_on_after(DRAIN_SECONDS), contextlib.suppress(Exception):
+            while True:
+                await self._next()
+        await self._close_live()
+
+    async def _close_live(self) -> None:
+        if self._inner is not None:
+            await self._inner._close_live()
+        elif self._live:
+            with contextlib.suppress(Exception):  # a failing close must not hide the failure before it
+                await self._source.close()
+                # The SDK's generators learn of it only by being read once more. Left as they are, they
+                # would warn on trio when they are collected.
+                while True:
+                    await self._next()
+
+    async def __aenter__(self) -> Self:
+        return self
+
+    async def __aexit__(self, *exc_info: object) -> None:
+        await self.aclose()
+
+    async def aclose(self) -> None:
+        """Stop: close the source, where it can be closed. What was received stays readable."""
+        self._begun = self._ended = self._settled = True
+        self._outs = iter(())
+        close = getattr(self._source, "aclose", None) or getattr(self._source, "close", None)
+        if self._live:
+            await self._close_live()
+        elif close is not None:
+            closing = close()
+            if inspect.isawaitable(closing):
+                await closing

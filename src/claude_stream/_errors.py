@@ -1,0 +1,294 @@
+"""One tree of exceptions, which the SDK's own ``except`` clauses catch.
+
+::
+
+    anthropic.APIError
+    └─ StreamError                         .partial .usage .request_id .retryable .content_started
+       ├─ StreamAPIError                   also anthropic.APIStatusError: an `error` event
+       │  ├─ StreamBadRequestError            400  invalid_request_error   also BadRequestError
+       │  ├─ StreamAuthenticationError        401  authentication_error    also AuthenticationError
+       │  ├─ StreamPaymentRequiredError       402  billing_error           also PaymentRequiredError
+       │  ├─ StreamPermissionDeniedError      403  permission_error        also PermissionDeniedError
+       │  ├─ StreamNotFoundError              404  not_found_error         also NotFoundError
+       │  ├─ StreamConflictError              409  conflict_error          also ConflictError
+       │  ├─ StreamContentTooLargeError       413  request_too_large       also RequestTooLargeError
+       │  ├─ StreamRateLimitError             429  rate_limit_error        also RateLimitError
+       │  ├─ StreamInternalServerError        500  api_error               also InternalServerError
+       │  ├─ StreamGatewayTimeoutError        504  timeout_error           also GatewayTimeoutError
+       │  └─ StreamOverloadedError            529  overloaded_error        also OverloadedError
+       ├─ StreamConnectionError            also anthropic.APIConnectionError: the transport failed
+       │  ├─ StreamTruncatedError             the body ended early
+       │  └─ StreamTimeoutError               also anthropic.APITimeoutError
+       ├─ StreamProtocolError              undecodable data, or events in an impossible order
+       └─ ToolInputError                   also ValueError: a tool call's input is cut or malformed
+
+The constructors of the SDK's classes want a live request and do not cooperate in multiple
+inheritance, so ours set every attribute themselves. A pickle of them carries no request and no
+response: those hold the API key.
+"""
+
+from __future__ import annotations
+
+import importlib
+from typing import TYPE_CHECKING, Any, ClassVar, cast
+
+import anthropic
+
+from ._json import is_object
+
+if TYPE_CHECKING:
+    from anthropic.types import Message
+    from anthropic.types.beta import BetaMessage
+
+    from ._usage import Usage
+
+    _PaymentRequiredError = anthropic.PaymentRequiredError
+    _GatewayTimeoutError = anthropic.GatewayTimeoutError
+else:
+
+    def _sdk_class(*names: str) -> type[anthropic.APIStatusError]:
+        # SDKs before 2.0 lack some classes, and keep others out of the top level.
+        private = importlib.import_module("anthropic._exceptions")
+        found = (getattr(anthropic, name, None) or getattr(private, name, None) for name in names)
+        return next(filter(None, found), anthropic.APIStatusError)
+
+    _PaymentRequiredError = _sdk_class("PaymentRequiredError")
+    _GatewayTimeoutError = _sdk_class("GatewayTimeoutError", "DeadlineExceededError")
+
+
+class StreamError(anthropic.APIError):
+    """Something went wrong after the response had started.
+
+    The base of everything that this library raises about a stream, so that one ``except`` is enough.
+    Catching ``anthropic.APIError`` catches these too, and errors before the response starts, which
+    are the SDK's own.
+    """
+
+    partial: Message | BetaMessage | None
+    """The message as far as it was received, or None before ``message_start``."""
+
+    usage: Usage | None
+    """The tokens as far as they were counted (``.final`` is False), or None before ``message_start``."""
+
+    request_id: str | None
+    """The ID to quote to Anthropic's support, from the response's header, else from the error's body."""
+
+    retryable: bool
+    """True if the same request may well succeed when it is sent again."""
+
+    content_started: bool
+    """True if content had arrived before the failure, so that a retry may repeat what was shown."""
+
+    def __init__(self, message: str, *, body: object | None = None) -> None:
+        Exception.__init__(self, message)
+        self.message = message
+        self.body = body
+        self.request = cast("Any", None)  # known only while the stream is live: see ``attach_response``
+        self.partial = None
+        self.usage = None
+        self.request_id = None
+        self.retryable = False
+        self.content_started = False
+
+    def __str__(self) -> str:
+        return self.message
+
+    def __reduce__(self) -> tuple[Any, ...]:
+        state = {k: v for k, v in self.__dict__.items() if k not in {"request", "response"}}
+        return _unpickle, (type(self), state)
+
+
+def _unpickle(cls: type[StreamError], state: dict[str, Any]) -> StreamError:
+    error = cls(state["message"])
+    error.__dict__.update(state)
+    return error
+
+
+class StreamAPIError(StreamError, anthropic.APIStatusError):
+    """The API sent an ``error`` event in the middle of the stream.
+
+    ``type`` is the API's ``error.type``, ``status_code`` the HTTP status that stands for it (529 for
+    ``overloaded_error``), ``body`` the whole error body. ``response.status_code`` stays 200, because
+    the response had begun well. A ``type`` that is not documented stays a plain `StreamAPIError`
+    with ``status_code`` 500 and ``retryable`` False.
+
+    Source: https://docs.claude.com/en/api/errors
+    """
+
+    _status: ClassVar[int] = 500
+    _type: ClassVar[str | None] = None
+
+    def __init__(self, message: str, *, body: object | None = None) -> None:
+        super().__init__(message, body=body)
+        error = _error_object(body)
+        details = error.get("details")
+        self.response = cast("Any", None)
+        self.status_code = self._status
+        self.type = error.get("type") or cast("Any", self._type)
+        self.api_message = error.get("message")
+        self.details = details
+        self.error_code = details.get("error_code") if is_object(details) else None
+        self.workspace_id = None
+        if is_object(body):
+            self.request_id = body.get("request_id")
+        # The SDK's own rule for sending a request again, read from `_should_retry` in its base client.
+        self.retryable = self._type is not None and (self._status in (408, 409, 429) or self._status >= 500)
+
+
+class StreamBadRequestError(StreamAPIError, anthropic.BadRequestError):
+    """``invalid_request_error``, 400."""
+
+    _status, _type = 400, "invalid_request_error"
+
+
+class StreamAuthenticationError(StreamAPIError, anthropic.AuthenticationError):
+    """``authentication_error``, 401."""
+
+    _status, _type = 401, "authentication_error"
+
+
+class StreamPaymentRequiredError(StreamAPIError, _PaymentRequiredError):
+    """``billing_error``, 402."""
+
+    _status, _type = 402, "billing_error"
+
+
+class StreamPermissionDeniedError(StreamAPIError, anthropic.PermissionDeniedError):
+    """``permission_error``, 403."""
+
+    _status, _type = 403, "permission_error"
+
+
+class StreamNotFoundError(StreamAPIError, anthropic.NotFoundError):
+    """``not_found_error``, 404."""
+
+    _status, _type = 404, "not_found_error"
+
+
+class StreamConflictError(StreamAPIError, anthropic.ConflictError):
+    """``conflict_error``, 409."""
+
+    _status, _type = 409, "conflict_error"
+
+
+class StreamContentTooLargeError(StreamAPIError, anthropic.RequestTooLargeError):
+    """``request_too_large``, 413."""
+
+    _status, _type = 413, "request_too_large"
+
+
+class StreamRateLimitError(StreamAPIError, anthropic.RateLimitError):
+    """``rate_limit_error``, 429."""
+
+    _status, _type = 429, "rate_limit_error"
+
+
+class StreamInternalServerError(StreamAPIError, anthropic.InternalServerError):
+    """``api_error``, 500."""
+
+    _status, _type = 500, "api_error"
+
+
+class StreamGatewayTimeoutError(StreamAPIError, _GatewayTimeoutError):
+    """``timeout_error``, 504."""
+
+    _status, _type = 504, "timeout_error"
+
+
+class StreamOverloadedError(StreamAPIError, anthropic.OverloadedError):
+    """``overloaded_error``, 529."""
+
+    _status, _type = 529, "overloaded_error"
+
+
+class StreamConnectionError(StreamError, anthropic.APIConnectionError):
+    """The transport failed in the middle of the body; the original exception is ``__cause__``."""
+
+    def __init__(self, message: str, *, body: object | None = None) -> None:
+        super().__init__(message, body=body)
+        self.retryable = True
+
+
+class StreamTruncatedError(StreamConnectionError):
+    """The body ended before the message did, though the transport reported no fault."""
+
+
+class StreamTimeoutError(StreamConnectionError, anthropic.APITimeoutError):
+    """Nothing arrived for too long."""
+
+
+class StreamProtocolError(StreamError):
+    """What arrived is not a stream of the Messages API: undecodable, or in an impossible order."""
+
+
+class ToolInputError(StreamError, ValueError):
+    """The input of a tool call is cut or malformed, so the call must not be run."""
+
+    raw: str
+    """The JSON text of the input as far as it was received."""
+
+    tool_name: str | None
+    tool_use_id: str | None
+
+    def __init__(
+        self,
+        message: str,
+        *,
+        raw: str = "",
+        tool_name: str | None = None,
+        tool_use_id: str | None = None,
+        body: object | None = None,
+    ) -> None:
+        super().__init__(message, body=body)
+        self.raw = raw
+        self.tool_name = tool_name
+        self.tool_use_id = tool_use_id
+
+
+_API_ERRORS: dict[str, type[StreamAPIError]] = {
+    cls._type: cls  # pyright: ignore[reportPrivateUsage] - this module's own classes
+    for cls in StreamAPIError.__subclasses__()
+    if cls._type is not None  # pyright: ignore[reportPrivateUsage]
+}
+
+
+def _error_object(body: object) -> dict[str, Any]:
+    error = body.get("error") if is_object(body) else None
+    return error if is_object(error) else {}
+
+
+def api_error(body: object) -> StreamAPIError:
+    """Return the exception for the body of an ``error`` event, whatever that body is."""
+    error = _error_object(body)
+    kind = error.get("type")
+    cls = _API_ERRORS.get(kind, StreamAPIError) if isinstance(kind, str) else StreamAPIError
+    said = error.get("message")
+    if isinstance(kind, str) and isinstance(said, str):
+        what = f"{kind}: {said}"
+    else:
+        what = f"{kind or 'an error without a type'}: {str(body)[:500]}"
+    return cls(f"the API sent an error event: {what}", body=body)
+
+
+_TRANSPORTS = frozenset({"httpx", "httpx2", "httpcore", "httpcore2", "h11", "h2", "aiohttp", "anyio", "trio", "ssl"})
+
+
+def transport_error(exc: Exception) -> StreamError | None:
+    """Return ours for an error of the transport or the SDK, or None if ``exc`` is neither.
+
+    Classes are recognised by the names in their ancestry, since importing a transport package would
+    tie us to the one that the installed SDK uses.
+    """
+    ancestry = {base.__name__ for base in type(exc).__mro__ if base.__module__.partition(".")[0] in _TRANSPORTS}
+    what = f"{type(exc).__name__}: {exc}".removesuffix(": ")
+    if isinstance(exc, anthropic.APIStatusError):
+        return api_error(exc.body)
+    if isinstance(exc, (anthropic.APITimeoutError, TimeoutError)) or any("Timeout" in name for name in ancestry):
+        return StreamTimeoutError(f"nothing more arrived in time ({what})")
+    if "DecodingError" in ancestry:
+        return StreamProtocolError(f"the body cannot be decoded ({what})")
+    if isinstance(exc, (anthropic.APIConnectionError, OSError, EOFError)) or ancestry:
+        return StreamConnectionError(f"the connection failed ({what})")
+    if isinstance(exc, anthropic.APIError):
+        return StreamProtocolError(f"the SDK could not read the stream ({what})")
+    return None

@@ -1,0 +1,163 @@
+"""What an event is: inside, its wire JSON as a plain dict; outside, the SDK's own object.
+
+Two functions cross the border and are each other's inverse. `to_wire` takes whatever a source
+yields and gives the dict that the API sent. `to_event` takes such a dict and gives the very object
+that the source yielded, or builds one, and is called only when somebody looks at the event.
+
+Kinds are told apart by ``type`` and never by ``isinstance``: the SDK builds an event of an unknown
+type as a `RawMessageStartEvent`, an unknown delta as a `TextDelta`.
+"""
+
+from __future__ import annotations
+
+import functools
+from collections.abc import Mapping
+from typing import Any, TypeGuard, cast
+
+import anthropic
+from anthropic import types
+from anthropic.types import beta as beta_types
+
+from ._errors import StreamProtocolError
+from ._json import excerpt, is_array, is_object
+
+HELPER_MODULE = "anthropic.lib.streaming"
+
+
+class UnknownEvent(anthropic.BaseModel):
+    """An event for which the SDK has no class: a ``ping``, or a type newer than the SDK.
+
+    Every field that the API sent is an attribute, and ``to_dict()`` gives all of them.
+
+    Example:
+        >>> from claude_stream import UnknownEvent
+        >>> event = UnknownEvent.construct(type="news", headline="hello")
+        >>> event.type, event.headline
+        ('news', 'hello')
+    """
+
+    type: str
+
+
+class SourcedEvent(dict[str, Any]):
+    """A wire dict that remembers the object it was made from, so that the same one is handed out."""
+
+    __slots__ = ("source",)
+
+    source: anthropic.BaseModel
+
+
+# The one string that each known delta carries.
+# Source: https://docs.claude.com/en/docs/build-with-claude/streaming#content-block-delta-types
+DELTA_STRINGS: dict[object, str] = {
+    "text_delta": "text",
+    "thinking_delta": "thinking",
+    "input_json_delta": "partial_json",
+    "signature_delta": "signature",
+}
+
+
+def to_wire(item: object) -> dict[str, Any] | None:
+    """Return the wire dict of one item of a source, or None for what the API never sent.
+
+    An item that is an exception is a fault that the step before could not raise without losing the
+    events ahead of it; it is raised here.
+
+    Raises:
+        StreamProtocolError: if the item is no event.
+    """
+    if is_object(item):
+        wire = item
+    elif isinstance(item, anthropic.BaseModel):
+        dumped = _dump(item)
+        if dumped is None:
+            return None
+        wire = SourcedEvent(dumped)
+        wire.source = item
+    elif isinstance(item, Mapping):
+        wire = dict(cast("Mapping[str, Any]", item))
+    elif isinstance(item, Exception):
+        raise item
+    else:
+        hint = " (raw bytes go through from_sse())" if isinstance(item, (str, bytes)) else ""
+        raise StreamProtocolError(f"{type(item).__name__} is not an event{hint}: {excerpt(item)}")
+    if type(wire.get("type")) is not str:
+        raise StreamProtocolError(f"an event without a type: {excerpt(wire)}")
+    return wire
+
+
+def _dump(event: anthropic.BaseModel) -> dict[str, Any] | None:
+    if _made_by_helper(type(event)):
+        # The SDK's MessageStream puts events of its own between the API's (`text`, `input_json`, ...),
+        # which repeat what the raw event has just said: counting both is the double-counting trap.
+        # Its two stop events are the API's, with the finished block or message added.
+        kind = getattr(event, "type", None)
+        if kind == "content_block_stop":
+            return {"type": kind, "index": getattr(event, "index", None)}
+        return {"type": kind} if kind == "message_stop" else None
+    state = event.__dict__
+    delta = state.get("delta")
+    if isinstance(delta, anthropic.BaseModel) and not event.model_extra and not delta.model_extra:
+        # Nearly every event is a delta of one string, and pydantic's serializer costs ten times this.
+        inner = delta.__dict__
+        kind = inner.get("type")
+        field = DELTA_STRINGS.get(kind)
+        if field is not None and len(delta.model_fields_set) == 2 and "index" in state:
+            return {"type": state["type"], "index": state["index"], "delta": {"type": kind, field: inner[field]}}
+    return event.to_dict(mode="json", warnings=False)
+
+
+@functools.cache  # as many entries as there are event classes
+def _made_by_helper(cls: type[object]) -> bool:
+    return any(base.__module__.startswith(HELPER_MODULE) for base in cls.__mro__)
+
+
+def initial_content(wire: dict[str, Any]) -> list[dict[str, Any]]:
+    """Return the content blocks that a ``message_start`` brings along: none, in all that was seen so far."""
+    content = wire["message"].get("content")
+    return [block for block in content if is_block(block)] if is_array(content) else []
+
+
+def is_block(value: object) -> TypeGuard[dict[str, Any]]:
+    """Return whether this is the JSON of a content block, of whatever type."""
+    return is_object(value) and type(value.get("type")) is str
+
+
+def is_beta(wire: dict[str, Any]) -> bool:
+    """Return whether the event was made from one of the SDK's beta objects."""
+    return isinstance(wire, SourcedEvent) and type(wire.source).__module__.startswith("anthropic.types.beta")
+
+
+_STABLE_EVENTS: dict[str, type[anthropic.BaseModel]] = {
+    "message_start": types.RawMessageStartEvent,
+    "message_delta": types.RawMessageDeltaEvent,
+    "message_stop": types.RawMessageStopEvent,
+    "content_block_start": types.RawContentBlockStartEvent,
+    "content_block_delta": types.RawContentBlockDeltaEvent,
+    "content_block_stop": types.RawContentBlockStopEvent,
+}
+
+
+_BETA_EVENTS: dict[str, type[anthropic.BaseModel]] = {
+    "message_start": beta_types.BetaRawMessageStartEvent,
+    "message_delta": beta_types.BetaRawMessageDeltaEvent,
+    "message_stop": beta_types.BetaRawMessageStopEvent,
+    "content_block_start": beta_types.BetaRawContentBlockStartEvent,
+    "content_block_delta": beta_types.BetaRawContentBlockDeltaEvent,
+    "content_block_stop": beta_types.BetaRawContentBlockStopEvent,
+}
+
+
+def to_event(wire: dict[str, Any], *, beta: bool = False) -> anthropic.BaseModel:
+    """Return the object that the source gave for this event, or build the SDK's own."""
+    cls = (_BETA_EVENTS if beta else _STABLE_EVENTS).get(wire["type"], UnknownEvent)
+    if isinstance(wire, SourcedEvent) and (cls is not UnknownEvent or isinstance(wire.source, UnknownEvent)):
+        return wire.source
+    return cls.construct(**wire)
+
+
+def with_event(wire: dict[str, Any], event: anthropic.BaseModel) -> SourcedEvent:
+    """Return the wire dict as one that hands out ``event`` from now on."""
+    sourced = SourcedEvent(wire)
+    sourced.source = event
+    return sourced

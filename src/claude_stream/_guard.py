@@ -1,0 +1,124 @@
+"""Order and completeness: what may follow what, and when a message is whole.
+
+The law: an event that cannot stand where it stands raises here, with its number and type, so that
+no later step needs to expect it; what ended early is told apart from what is complete, by contract:
+``message_stop`` was seen, or a stop reason is set and no block is open.
+"""
+
+from __future__ import annotations
+
+import json
+from collections.abc import Iterable
+from typing import Any
+
+from ._errors import (
+    StreamConnectionError,
+    StreamError,
+    StreamProtocolError,
+    StreamTruncatedError,
+    api_error,
+    transport_error,
+)
+from ._events import DELTA_STRINGS, initial_content, is_block
+from ._json import excerpt, is_object
+from ._step import Step
+
+
+class Guard(Step):
+    """Wire dicts in, the same out, or a typed error."""
+
+    def __init__(self) -> None:
+        self.events = 0
+        self.started = False
+        self.content_started = False
+        self.stop_reason: str | None = None
+        self.stopped = False  # message_stop was seen, and nothing can fail any more
+        self.open: list[int] = []  # a list, as `in` must not choke on an index that cannot be hashed
+        self._blocks = 0
+
+    @property
+    def complete(self) -> bool:
+        """Whether the message is whole."""
+        return self.stopped or (self.stop_reason is not None and not self.open)
+
+    def feed(self, item: dict[str, Any]) -> Iterable[dict[str, Any]]:
+        """Let the event pass if it may stand here."""
+        self.events += 1
+        kind = item["type"]
+        if kind == "content_block_delta":
+            if item.get("index") not in self.open:
+                raise self._impossible(item, f"block {item.get('index')!r} is not open")
+            delta = item.get("delta")
+            if not is_object(delta):
+                raise self._impossible(item, "it has no delta")
+            field = DELTA_STRINGS.get(delta["type"]) if type(delta.get("type")) is str else None
+            if field is not None and type(delta.get(field)) is not str:
+                raise self._impossible(item, f"its {field} is not a string")
+        elif kind == "content_block_start":
+            self._start_block(item)
+        elif kind == "content_block_stop":
+            if item.get("index") not in self.open:
+                raise self._impossible(item, f"block {item.get('index')!r} is not open")
+            self.open.remove(item["index"])
+        elif kind == "message_start":
+            if self.started:
+                raise self._impossible(item, "the message had already started")
+            if not is_object(item.get("message")):
+                raise self._impossible(item, "it has no message")
+            self.started = True
+            self._blocks = len(initial_content(item))
+        elif kind == "message_delta":
+            if not self.started:
+                raise self._impossible(item, "no message_start came before it")
+            delta = item.get("delta")
+            if is_object(delta):
+                self.stop_reason = delta.get("stop_reason") or self.stop_reason
+        elif kind == "message_stop":
+            if not self.started:
+                raise self._impossible(item, "no message_start came before it")
+            self.stopped = True
+        elif kind == "error":
+            raise api_error(item)
+        return (item,)
+
+    def _start_block(self, item: dict[str, Any]) -> None:
+        index = item.get("index")
+        if not self.started:
+            raise self._impossible(item, "no message_start came before it")
+        if type(index) is not int or index != self._blocks:
+            raise self._impossible(item, f"its index is {index!r}, and the next block is {self._blocks}")
+        if not is_block(item.get("content_block")):
+            raise self._impossible(item, "it has no content_block with a type")
+        self._blocks += 1
+        self.open.append(index)
+        self.content_started = True
+
+    def _impossible(self, item: dict[str, Any], why: str) -> StreamProtocolError:
+        return StreamProtocolError(f"event {self.events} ({item['type']}) cannot stand here: {why}: {excerpt(item)}")
+
+    def finish(self) -> Iterable[dict[str, Any]]:
+        """Refuse an end that came too early."""
+        if not self.complete:
+            what = f"in content block {self.open[0]}" if self.open else "without message_stop"
+            raise StreamTruncatedError(f"the stream ended early, {what}" if self.events else "the body was empty")
+        return ()
+
+    def fail(self, exc: Exception) -> Exception:
+        """Return ours for an error of the transport or the SDK; a user's own exception is returned as it is."""
+        if isinstance(exc, StreamError):
+            return exc
+        return transport_error(exc) or exc
+
+    def fail_in_sdk(self, exc: Exception) -> Exception:
+        """Return ours for anything that reading an SDK stream raised."""
+        known = self.fail(exc)
+        if isinstance(known, StreamError):
+            return known
+        what = f"{type(exc).__name__}: {exc}"
+        if isinstance(exc, UnicodeDecodeError) and exc.reason == "unexpected end of data":
+            return StreamTruncatedError(f"the stream ended inside a character ({what})")
+        if isinstance(exc, (json.JSONDecodeError, UnicodeDecodeError)):
+            return StreamProtocolError(f"event {self.events + 1}: its data is not valid JSON ({what})")
+        if isinstance(exc, RuntimeError):
+            return StreamConnectionError(f"the stream was closed or read by somebody else ({what})")
+        return StreamProtocolError(f"event {self.events + 1} could not be read by the SDK ({what})")

@@ -1,0 +1,150 @@
+"""One content block under construction: its start, its deltas, and its input once it closes.
+
+The law: merge by a rule for each delta, and for a delta of a type that came after this library by
+the rule that its fields suggest, so that nothing is lost and nothing raises. A tool's input is
+parsed once, strictly, when the block closes.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from typing import Any
+
+import jiter
+
+from ._errors import ToolInputError
+from ._json import copy_json, excerpt, is_array, is_object
+
+
+class Text:
+    """A string under construction, which never holds many small pieces for long.
+
+    Pieces of six characters weigh ten times their text in memory, so they are joined by the thousand.
+    """
+
+    __slots__ = ("_joined", "_pieces")
+
+    def __init__(self, start: str = "") -> None:
+        self._joined: list[str] = []
+        self._pieces = [start]
+
+    def append(self, piece: str) -> None:
+        self._pieces.append(piece)
+        if len(self._pieces) > 1000:
+            self._joined.append("".join(self._pieces))
+            self._pieces.clear()
+
+    def __str__(self) -> str:
+        return "".join((*self._joined, *self._pieces))
+
+
+class Block:
+    """One content block under construction."""
+
+    def __init__(self, start: Mapping[str, Any]) -> None:
+        self.type: str = start["type"]
+        self.open = True
+        self.fault: str | None = None  # why the closed input cannot be used
+        self._data = copy_json(start)
+        self._texts: dict[str, Text] = {}
+        self._json: Text | None = None
+
+    @property
+    def raw(self) -> str:
+        """The JSON text of the input as far as it came in deltas."""
+        return str(self._json or "")
+
+    @property
+    def empty_input(self) -> bool:
+        """Whether no input came for this tool call: the tool takes none, or the call was cut at its first byte."""
+        return self.type == "tool_use" and not self.raw and not self._data.get("input")
+
+    def add(self, delta: dict[str, Any]) -> None:
+        """Merge one delta."""
+        kind = delta.get("type")
+        if kind == "text_delta":
+            self._append("text", delta["text"])
+        elif kind == "input_json_delta":
+            if self._json is None:
+                self._json = Text()
+            self._json.append(delta["partial_json"])
+        elif kind == "thinking_delta":
+            # `estimated_tokens` beside it is a hint for a progress bar and no field of the block.
+            self._append("thinking", delta["thinking"])
+        elif kind == "citations_delta":
+            if not is_array(self._data.get("citations")):
+                self._data["citations"] = []
+            self._data["citations"].append(copy_json(delta.get("citation")))
+        elif kind == "compaction_delta":
+            self._replace(delta)  # comes whole: the SDK replaces as well
+        else:
+            self._merge(delta)
+
+    def _append(self, field: str, piece: str) -> None:
+        text = self._texts.get(field)
+        if text is None:
+            text = self._texts[field] = Text(self._data.get(field) or "")
+        text.append(piece)
+
+    def _replace(self, delta: dict[str, Any]) -> None:
+        for field, value in delta.items():
+            if field != "type" and (value is not None or field not in self._data):
+                self._data[field] = copy_json(value)
+
+    def _merge(self, delta: dict[str, Any]) -> None:
+        """Merge a delta of a type that came after this library: the obvious rule for each field."""
+        for field, value in delta.items():
+            before = self._data.get(field)
+            if isinstance(value, str) and isinstance(before, (str, type(None))) and field not in ("type", "signature"):
+                self._append(field, value)
+            elif is_array(value) and is_array(before):
+                before.extend(copy_json(value))
+            else:
+                self._replace({field: value})
+
+    def close(self) -> None:
+        """Take the block as finished, and parse its input, once and strictly."""
+        self.open = False
+        raw = self.raw
+        if not raw:
+            return
+        try:
+            value = jiter.from_json(raw.encode("utf-8", "surrogatepass"))
+        except ValueError as exc:
+            self.fault = f"it is not whole JSON ({exc})"
+            return
+        self._data["input"] = value
+        if not is_object(value):
+            self.fault = "it is not a JSON object"
+
+    @property
+    def cut(self) -> bool:
+        """Whether the input that has come is the beginning of an object, and no more."""
+        return self.raw.lstrip()[:1] in ("", "{") and self._partial_input() is not None
+
+    def _partial_input(self) -> Any:
+        try:
+            return jiter.from_json(self.raw.encode("utf-8", "surrogatepass"), partial_mode=True)
+        except ValueError:
+            return None
+
+    def merged(self) -> dict[str, Any]:
+        """Return the block's JSON as far as it has come; a copy."""
+        data: dict[str, Any] = copy_json(self._data)
+        data.update((field, str(text)) for field, text in self._texts.items())
+        if self._json is not None and (self.open or self.fault):
+            partial = self._partial_input() if self.raw else None
+            if partial is not None:
+                data["input"] = partial
+        return data
+
+    def input_error(self) -> ToolInputError:
+        """Return the exception that says what is wrong with the input."""
+        name = self._data.get("name")
+        return ToolInputError(
+            f"the input of the tool call {name!r} cannot be used: {self.fault or 'nothing of it came'}: "
+            f"{excerpt(self.raw)}",
+            raw=self.raw,
+            tool_name=name,
+            tool_use_id=self._data.get("id"),
+        )

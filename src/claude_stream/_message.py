@@ -1,0 +1,251 @@
+"""The message that `create()` would have returned, merged from the wire JSON of its events.
+
+The law: merge JSON, construct once. Every field of every event finds its place by a rule that does
+not know the field, so nothing is lost that the SDK has no name for yet; the SDK's class is built
+from the merged JSON only when somebody asks for the message. Feeding costs the length of the event.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Iterable, Mapping
+from typing import Any, Generic, Literal, cast, overload
+
+from anthropic.types import Message, MessageParam
+from anthropic.types.beta import BetaMessage
+from typing_extensions import TypeVar
+
+from ._errors import StreamAPIError, StreamError
+from ._events import initial_content, is_beta, to_wire
+from ._guard import Guard
+from ._json import copy_json, is_object
+from ._merge import Block
+from ._step import Step
+from ._usage import Usage
+
+MessageT = TypeVar("MessageT", default=Message)
+
+# The stop reasons under which the API may close a tool call in the middle of its input.
+CUTTING = frozenset({"max_tokens", "model_context_window_exceeded", "refusal"})
+
+
+class Accumulator(Step, Generic[MessageT]):
+    """Builds the message from its events; the push-mode core of the library.
+
+    Feed it every event, as an SDK object or as a dict, and ask at any time for the message so far.
+    It is also the first step of every pipeline here, so that each error carries ``.partial``.
+    Not safe to use from several threads at once.
+
+    Args:
+        beta: build `BetaMessage` also from plain dicts. The SDK's beta events do so by themselves.
+
+    Example:
+        >>> from claude_stream import Accumulator
+        >>> accumulator = Accumulator()
+        >>> for event in events:
+        ...     _ = accumulator.feed(event)
+        >>> accumulator.result().content[0].text
+        'Hello, world!'
+    """
+
+    @overload
+    def __init__(self: Accumulator[Message], *, beta: Literal[False] = False) -> None: ...
+    @overload
+    def __init__(self, *, beta: bool) -> None: ...
+    def __init__(self, *, beta: bool = False) -> None:
+        self.beta = beta
+        self.response: Any = None  # the driver sets it: for the request ID, and for what errors carry
+        self.guard = Guard()
+        self.blocks: list[Block] = []
+        self._message: dict[str, Any] | None = None
+
+    # -- events in --
+
+    def feed(self, item: Any) -> Iterable[dict[str, Any]]:
+        """Take one event.
+
+        Args:
+            item: an event of the SDK, or its JSON as a dict. Events that the SDK's `MessageStream`
+                puts between the API's are ignored, as is everything after ``message_stop``.
+
+        Raises:
+            StreamError: what is wrong with the event, or what an ``error`` event said.
+        """
+        if self.guard.stopped:
+            return ()
+        try:
+            wire = to_wire(item)
+            if wire is None or not (passed := self.guard.feed(wire)):
+                return ()
+        except StreamError as exc:
+            raise self.fail(exc) from exc.__cause__
+        kind = wire["type"]
+        if kind == "content_block_delta":
+            self._block_of(wire).add(wire["delta"])
+        elif kind == "content_block_start":
+            self._start_block(wire["content_block"])
+        elif kind == "content_block_stop":
+            self._block_of(wire).close()
+        elif kind == "message_delta":
+            self._merge(wire)
+        elif kind == "message_start":
+            self._start(wire)
+        return passed
+
+    def _block_of(self, wire: dict[str, Any]) -> Block:
+        index: int = wire["index"]
+        return self.blocks[index]
+
+    def _start(self, wire: dict[str, Any]) -> None:
+        self.beta = self.beta or is_beta(wire)
+        self._message = copy_json(wire["message"])
+        for start in initial_content(wire):
+            self._start_block(start)
+            self.blocks[-1].close()
+
+    def _start_block(self, start: dict[str, Any]) -> None:
+        self.blocks.append(Block(start))
+        if start["type"] == "fallback" and is_object(start.get("to")):
+            # A fallback names the model that serves the rest, as the message of `create()` does.
+            cast("dict[str, Any]", self._message)["model"] = start["to"].get("model")
+
+    def _merge(self, wire: dict[str, Any]) -> None:
+        message = cast("dict[str, Any]", self._message)
+        for key, value in wire.items():
+            if key == "delta":
+                _overwrite(message, value)
+            elif key == "usage" and is_object(message.get("usage")):
+                _overwrite(message["usage"], value)
+            elif key != "type":
+                _overwrite(message, {key: value})
+
+    # -- the message out --
+
+    @property
+    def message(self) -> MessageT | None:
+        """The message as far as it has come, or None before ``message_start``; a copy each time."""
+        if self._message is None:
+            return None
+        message = self._construct({**copy_json(self._message), "content": [block.merged() for block in self.blocks]})
+        headers: Mapping[str, str] = getattr(self.response, "headers", {})
+        message._request_id = headers.get("request-id")
+        message._workspace_id = headers.get("anthropic-workspace-id")
+        return cast("MessageT", message)
+
+    def block(self, index: int) -> Any:
+        """Return one content block as the SDK's object, just as `message` would hold it; a copy."""
+        return self._construct({"content": [self.blocks[index].merged()]}).content[0]
+
+    def _construct(self, merged: dict[str, Any]) -> Any:
+        return (BetaMessage if self.beta else Message).construct(**merged)
+
+    @property
+    def usage(self) -> Usage:
+        """The tokens as far as they are counted; ``final`` once the message is complete."""
+        counts = (self._message or {}).get("usage")
+        return Usage.from_wire(counts if is_object(counts) else {}, final=self.complete)
+
+    @property
+    def complete(self) -> bool:
+        """Whether the message is whole: ``message_stop`` came, or a stop reason with no block open."""
+        return self.guard.complete
+
+    @property
+    def open_blocks(self) -> tuple[int, ...]:
+        """The indexes of blocks that are not whole: still open, or tool calls that were cut."""
+        cutting = self.guard.stop_reason in CUTTING
+        return tuple(
+            index
+            for index, block in enumerate(self.blocks)
+            if block.open or block.fault or (cutting and block.empty_input)
+        )
+
+    def result(self) -> MessageT:
+        """Return the complete message.
+
+        A tool call that ``max_tokens`` cut keeps the part of its input that came, as in the SDK, and
+        is named by `open_blocks`.
+
+        Raises:
+            StreamTruncatedError: if the message is not complete.
+            ToolInputError: if the input of a tool call is malformed.
+        """
+        try:
+            self.guard.finish()
+            for block in self.blocks:
+                if block.fault and not (self.guard.stop_reason in CUTTING and block.cut):
+                    raise block.input_error()
+        except StreamError as exc:
+            raise self.fail(exc) from None
+        return cast("MessageT", self.message)
+
+    def to_param(self) -> MessageParam | None:
+        """Return the message so far as one that the next request accepts, or None if nothing is left.
+
+        Kept are closed blocks and the text of an open one. Left out is what the API answers with a
+        400: thinking without its signature, thinking at the end, tool calls that are not whole,
+        server tool calls without their result (unless the turn was paused there), empty text.
+        """
+        merged = [(index, block.merged()) for index, block in enumerate(self.blocks)]
+        answered = {block.get("tool_use_id") for index, block in merged if not self.blocks[index].open}
+        paused = self.complete and self.guard.stop_reason == "pause_turn"
+        unfinished = self.open_blocks
+
+        def accepted(index: int, block: dict[str, Any]) -> bool:
+            kind = block["type"]
+            if kind == "text":
+                return bool(block.get("text"))
+            if kind == "thinking" and not block.get("signature"):
+                return False
+            if kind in ("server_tool_use", "mcp_tool_use") and not paused and block.get("id") not in answered:
+                return False
+            return index not in unfinished
+
+        content = [block for index, block in merged if accepted(index, block)]
+        while content and content[-1]["type"] in ("thinking", "redacted_thinking"):
+            content.pop()
+        return cast("MessageParam", {"role": "assistant", "content": content}) if content else None
+
+    # -- in a pipeline --
+
+    def finish(self) -> Iterable[Any]:
+        """Refuse an end that came too early."""
+        try:
+            return self.guard.finish()
+        except StreamError as exc:
+            raise self.fail(exc) from None
+
+    def fail(self, exc: Exception) -> Exception:
+        """Give an error of ours the message so far, and say in it how far that is."""
+        if isinstance(exc, StreamError) and exc.usage is None:
+            exc.partial = cast("Any", self.message)
+            exc.usage = self.usage
+            exc.content_started = self.guard.content_started
+            exc.message = f"{exc.message} ({self._received()})"
+            exc.args = (exc.message,)
+            if self.response is not None:
+                self._attach_response(exc)
+        return exc
+
+    def _received(self) -> str:
+        if not self.guard.started:
+            return f"after {self.guard.events} events; nothing of a message had come"
+        characters = sum(len(block.merged().get("text") or "") for block in self.blocks)
+        return (
+            f"after {self.guard.events} events; received so far: "
+            f"{len(self.blocks)} content blocks with {characters} characters of text"
+        )
+
+    def _attach_response(self, exc: StreamError) -> None:
+        headers: Mapping[str, str] = getattr(self.response, "headers", {})
+        exc.request = getattr(self.response, "request", exc.request)
+        exc.request_id = headers.get("request-id") or exc.request_id
+        if isinstance(exc, StreamAPIError):
+            exc.response = self.response
+            exc.workspace_id = headers.get("anthropic-workspace-id")
+
+
+def _overwrite(target: dict[str, Any], update: Any) -> None:
+    """Set what ``update`` says; null never erases."""
+    for key, value in update.items() if is_object(update) else ():
+        if value is not None or key not in target:
+            target[key] = copy_json(value)

@@ -1,0 +1,138 @@
+"""What may be read, and what is refused: misuse gets an error that names the mistake and the fix.
+
+The law: nothing here reads. A source is looked at, and its live response, where it has one, is asked
+for its state or its socket. Transport packages are not imported: the SDK chooses them.
+"""
+
+from __future__ import annotations
+
+import contextlib
+import inspect
+import socket
+import types
+from collections.abc import AsyncIterable, Awaitable, Iterable, Mapping
+from typing import Any
+
+import anthropic
+from anthropic.lib.streaming import (
+    AsyncMessageStream,
+    AsyncMessageStreamManager,
+    BetaAsyncMessageStream,
+    BetaAsyncMessageStreamManager,
+    BetaMessageStream,
+    BetaMessageStreamManager,
+    MessageStream,
+    MessageStreamManager,
+)
+
+_LIVE = (
+    anthropic.Stream,
+    anthropic.AsyncStream,
+    MessageStream,
+    AsyncMessageStream,
+    BetaMessageStream,
+    BetaAsyncMessageStream,
+)
+_MANAGERS = (
+    MessageStreamManager,
+    AsyncMessageStreamManager,
+    BetaMessageStreamManager,
+    BetaAsyncMessageStreamManager,
+)
+
+
+def is_live(source: object) -> bool:
+    """Whether this is one of the SDK's streams, with a response behind it."""
+    return isinstance(source, _LIVE)
+
+
+def is_async(source: object) -> bool:
+    """Whether an async driver has to read this.
+
+    Raises:
+        TypeError: if it can be read by neither.
+    """
+    refuse_misuse(source)
+    if isinstance(source, (AsyncIterable, Awaitable)):
+        return True
+    if isinstance(source, Iterable):
+        return False
+    raise TypeError(f"a stream of events was expected, and this is {_name(source)}: {source!r:.200}")
+
+
+def refuse_misuse(source: object) -> None:
+    """Raise a TypeError for what can be iterated, or nearly so, and yet is no stream of events."""
+    name = _name(source)
+    if isinstance(source, _MANAGERS):
+        raise TypeError(
+            f"{name} is not entered yet: write `with client.messages.stream(...) as stream:` "
+            "(`async with` on an async client) and pass `stream`"
+        )
+    if isinstance(source, anthropic.BaseModel):
+        raise TypeError(f"this is a finished {_name(source)}, not a stream: call create() with stream=True")
+    if isinstance(source, (str, bytes, bytearray)):
+        raise TypeError(
+            f"a stream of events was expected, and this is {_name(source)}: "
+            "pass the stream itself, or iter_text's argument; bytes of a response body go through from_sse([...])"
+        )
+    if isinstance(source, Mapping):
+        raise TypeError("a stream of events was expected, and this is a single dict: put the events in a list")
+    if inspect.iscoroutinefunction(source) or inspect.ismethod(source):
+        raise TypeError(f"{_name(source)} has to be called: pass create(..., stream=True), not create")
+
+
+def is_finished(source: object) -> bool:
+    """Whether a generator has nothing left to give, because it was read or closed before."""
+    if isinstance(source, types.GeneratorType):
+        return source.gi_frame is None
+    if isinstance(source, types.AsyncGeneratorType):
+        return source.ag_frame is None
+    return False
+
+
+def spent(source: object) -> TypeError:
+    """Return the error for a stream that was read before."""
+    return TypeError(
+        f"this {_name(source)} was read or closed before, and a stream can be read only once: "
+        "keep what the first reading gave, or use tap() to have several readers in one pass"
+    )
+
+
+def was_read(response: Any) -> bool:
+    """Whether a response is closed and its body gone, so that nothing more can come from it.
+
+    A response whose body was loaded at once, as test doubles do, is closed as well, and still gives it.
+    """
+    if not getattr(response, "is_closed", False):
+        return False
+    try:
+        return bool(response.content)
+    except Exception:  # the transport's own ResponseNotRead, from whichever package it is
+        return True
+
+
+def other_content(response: Any) -> str | None:
+    """Return the content type of a live response that says that it is no event stream, or None."""
+    content_type = str(getattr(response, "headers", {}).get("content-type", ""))
+    return (
+        None if content_type == "" or "event-stream" in content_type or "eventstream" in content_type else content_type
+    )
+
+
+def socket_of(response: Any) -> socket.socket | None:
+    """Return the socket that a live response is read from, or None where there is none of our own."""
+    stream = getattr(response, "extensions", {}).get("network_stream")
+    found = stream.get_extra_info("socket") if stream is not None else None
+    return found if isinstance(found, socket.socket) else None
+
+
+def shut_down(sock: socket.socket) -> None:
+    """Make a read that is blocked on the socket, in whatever thread, end at once."""
+    with contextlib.suppress(OSError):  # it may have been closed in the meantime
+        socket.socket.shutdown(sock, socket.SHUT_RDWR)  # unbound: an SSLSocket's own would drop its state
+
+
+def _name(source: object) -> str:
+    if isinstance(source, types.MethodType):
+        return f"the method {source.__name__}()"
+    return type(source).__name__

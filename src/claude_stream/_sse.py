@@ -1,0 +1,121 @@
+"""Bytes of a server-sent event stream to wire dicts, split anywhere, and never lost.
+
+The law: `feed` takes the next bytes and returns the events that are now whole; how the bytes were
+cut into chunks changes nothing. A fault is returned in its place among the events, as an exception
+for the next step to raise, because events in front of it in the same chunk have still to go out.
+No copy is made that grows with the stream: what is kept between two chunks is one unfinished line.
+
+Source: https://html.spec.whatwg.org/multipage/server-sent-events.html#event-stream-interpretation
+"""
+
+from __future__ import annotations
+
+from collections.abc import Iterable
+from typing import Any, cast
+
+import jiter
+
+from ._errors import StreamProtocolError
+from ._json import excerpt, is_object
+from ._step import Step
+
+_BOM = b"\xef\xbb\xbf"
+_FIELDS = (b"event", b"data", b"id", b"retry")
+_HEAD = 200
+
+
+class SSEDecoder(Step):
+    """Bytes in, wire dicts out."""
+
+    def __init__(self) -> None:
+        self._line: list[bytes] = []  # the pieces of a line whose end has not come yet
+        self._after_cr = False  # the last chunk ended in CR, so that a LF now is the same line end
+        self._first_line = True
+        self._event = b""
+        self._data: list[bytes] = []
+        self._count = 0
+        self._head = b""  # how the body begins, to show if it turns out to be something else
+        self._is_sse = True
+
+    def feed(self, item: Any) -> Iterable[dict[str, Any] | Exception]:
+        """Take the next bytes and return the events that are now whole."""
+        if not isinstance(item, (bytes, bytearray, memoryview)):
+            kind = type(item).__name__
+            raise TypeError(f"from_sse() takes chunks of bytes, and this one is {kind}: {excerpt(item)}")
+        chunk = bytes(cast("bytes", item))
+        if self._count == 0 and len(self._head) < _HEAD:
+            self._head += chunk[:_HEAD]
+        if self._after_cr and chunk:
+            chunk = chunk.removeprefix(b"\n")
+            self._after_cr = False
+        if b"\r" in chunk:
+            self._after_cr = chunk.endswith(b"\r")
+            chunk = chunk.replace(b"\r\n", b"\n").replace(b"\r", b"\n")
+        lines = chunk.split(b"\n")
+        if len(lines) > 1 and self._line:
+            lines[0] = b"".join((*self._line, lines[0]))
+            self._line.clear()
+        if unfinished := lines.pop():
+            self._line.append(unfinished)
+        return self._take(lines)
+
+    def finish(self) -> Iterable[dict[str, Any] | Exception]:
+        """Return a last event that lacks only its blank line; what is less than that was cut off."""
+        rest = b"".join(self._line)
+        events = self._take([rest]) if rest else []
+        if self._data:
+            last = self._dispatch()
+            if isinstance(last, dict):
+                events.append(last)
+        if self._count == 0 and not self._is_sse:
+            events.append(StreamProtocolError(f"the body is not an event stream; it begins: {excerpt(self._head)}"))
+        return events
+
+    def _take(self, lines: list[bytes]) -> list[dict[str, Any] | Exception]:
+        events: list[dict[str, Any] | Exception] = []
+        if self._first_line and lines:
+            self._first_line = False
+            lines[0] = lines[0].removeprefix(_BOM)
+        for line in lines:
+            if line.startswith(b"data:"):
+                self._data.append(line[5:])
+            elif not line:
+                if self._data:
+                    events.append(self._dispatch())
+                self._event = b""
+            elif line.startswith(b"event:"):
+                self._event = line[6:].strip()
+            elif self._count == 0 and not _is_field(line):
+                self._is_sse = False
+        return events
+
+    def _dispatch(self) -> dict[str, Any] | Exception:
+        data = b"\n".join(self._data)
+        self._data.clear()
+        self._count += 1
+        name = self._event.decode("utf-8", "replace")
+        try:
+            event = jiter.from_json(data)
+        except ValueError as exc:
+            if name == "error":
+                return {"type": "error", "error": data.decode("utf-8", "replace").strip()}
+            fault = StreamProtocolError(
+                f"event {self._count} ({name or 'without a name'}): its data is not valid JSON ({exc}): {excerpt(data)}"
+            )
+            fault.__cause__ = exc
+            return fault
+        if is_object(event) and name != "error":
+            return event if "type" in event else {"type": name or None, **event}
+        if name == "error":
+            # Its name makes it an error, whatever its data calls itself.
+            known = is_object(event) and "error" in event
+            return {**event, "type": "error"} if known else {"type": "error", "error": event}
+        return StreamProtocolError(
+            f"event {self._count} ({name or 'without a name'}): its data is not a JSON object: {excerpt(data)}"
+        )
+
+
+def _is_field(line: bytes) -> bool:
+    name = line.partition(b":")[0]
+    # A line that was cut off may end inside the name of a field.
+    return line.startswith(b":") or any(name == field or field.startswith(line) for field in (*_FIELDS, _BOM))

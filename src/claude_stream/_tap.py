@@ -1,0 +1,27 @@
+"""Observers: somebody who looks at every event while it passes."""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Iterable, Sequence
+from typing import Any
+
+from ._events import to_event, with_event
+from ._step import Step
+
+
+class Tap(Step):
+    """Wire dicts in, the same out, after each observer has seen the event as the SDK's object."""
+
+    def __init__(self, observers: Sequence[Callable[[Any], object]], is_beta: Callable[[], bool]) -> None:
+        for observer in observers:
+            if not callable(observer):
+                raise TypeError(f"an observer is called with each event, and {observer!r} cannot be called")
+        self._observers = observers
+        self._is_beta = is_beta
+
+    def feed(self, item: dict[str, Any]) -> Iterable[dict[str, Any]]:
+        """Show the event to every observer, and pass it on."""
+        event = to_event(item, beta=self._is_beta())
+        for observer in self._observers:
+            observer(event)
+        return (with_event(item, event),)

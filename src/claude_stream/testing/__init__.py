@@ -1,0 +1,15 @@
+"""Replaying recorded streams through the real SDK client, with no network and no key.
+
+>>> from claude_stream import iter_text
+>>> from claude_stream.testing import replay_client
+>>> client = replay_client("answer.sse")
+>>> stream = client.messages.create(model="any", max_tokens=100, messages=[], stream=True)
+>>> "".join(iter_text(stream))
+'Hello, world!'
+"""
+
+from ._build import message_events
+from ._clients import async_replay_client, replay_client
+from ._recording import Recording
+
+__all__ = ["Recording", "async_replay_client", "message_events", "replay_client"]

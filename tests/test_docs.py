@@ -1,0 +1,84 @@
+"""Every example in a docstring, in the README and in docs/ runs as it stands."""
+
+from __future__ import annotations
+
+import doctest
+import importlib
+import pkgutil
+import re
+import runpy
+from pathlib import Path
+from typing import Any
+
+import pytest
+
+import claude_stream
+from claude_stream.testing import message_events, replay_client
+from tests.support import body_of
+
+ROOT = Path(__file__).parent.parent
+PAGES = [ROOT / "README.md", *sorted((ROOT / "docs").glob("**/*.md"))]
+EXAMPLES = sorted((ROOT / "docs" / "examples").glob("*.py"))
+MODULES = [
+    info.name
+    for info in pkgutil.walk_packages(claude_stream.__path__, "claude_stream.")
+    if not info.name.endswith("__main__")
+]
+
+
+@pytest.fixture(autouse=True)
+def folder(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    """Examples run in a folder of their own, which holds a recorded answer."""
+    monkeypatch.chdir(tmp_path)
+    Path("answer.sse").write_bytes(body_of(message_events("Hello, world!", chunk=7)))
+
+
+def namespace() -> dict[str, Any]:
+    """Return the names that a docstring's example may use without saying where they come from."""
+    tool_events = message_events("Let me see.", ("get_weather", {"city": "Paris"}), chunk=12)
+    # The first fragment of a tool's input is often empty, which would only confuse an example.
+    tool_events = [e for e in tool_events if e.get("delta", {}).get("partial_json") != ""]
+    return {
+        "events": message_events("Hello, world!", chunk=7),
+        "tool_events": tool_events,
+        "client": replay_client("answer.sse"),
+    }
+
+
+@pytest.mark.parametrize("module", ["claude_stream", *MODULES])
+def test_docstrings(module: str) -> None:
+    """The examples of a module print what they say."""
+    finder = doctest.DocTestFinder(exclude_empty=True)
+    runner = doctest.DocTestRunner(optionflags=doctest.NORMALIZE_WHITESPACE)
+    for test in finder.find(importlib.import_module(module), globs=namespace()):
+        runner.run(test)
+    assert runner.failures == 0
+
+
+def test_every_public_function_has_an_example() -> None:
+    """What is public shows how to use it."""
+    bare = [
+        name
+        for name in claude_stream.__all__
+        if not name.startswith("Stream") and ">>>" not in (getattr(claude_stream, name).__doc__ or "")
+    ]
+    assert bare == ["ToolInput", "ToolInputError"]  # those two are only ever received
+
+
+@pytest.mark.parametrize("page", PAGES, ids=lambda page: str(page.relative_to(ROOT)))
+def test_pages(page: Path, capsys: pytest.CaptureFixture[str]) -> None:
+    """The Python blocks of a page run one after the other; a block marked `text` behind one is what it prints."""
+    blocks = re.findall(r"^```(python|text)\n(.*?)^```", page.read_text(), re.MULTILINE | re.DOTALL)
+    names: dict[str, Any] = {"__name__": "example"}
+    for kind, content in blocks:
+        if kind == "python":
+            exec(compile(content, str(page), "exec"), names)
+        else:
+            assert capsys.readouterr().out == content
+
+
+@pytest.mark.parametrize("example", EXAMPLES, ids=lambda example: example.name)
+def test_examples(example: Path, capsys: pytest.CaptureFixture[str]) -> None:
+    """Each example file runs as a script."""
+    runpy.run_path(str(example), run_name="__main__")
+    assert capsys.readouterr().out

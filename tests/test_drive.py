@@ -1,0 +1,517 @@
+"""The drivers: misuse, one reader at a time, early exit, stages on stages."""
+
+from __future__ import annotations
+
+import contextlib
+import gc
+import threading
+import warnings
+from collections.abc import Callable, Iterator
+from typing import Any
+
+import anthropic
+import anyio
+import pytest
+
+from claude_stream import (
+    Accumulator,
+    StreamConnectionError,
+    StreamProtocolError,
+    StreamTimeoutError,
+    StreamTruncatedError,
+    UnknownEvent,
+    collect,
+    from_sse,
+    iter_blocks,
+    iter_events,
+    iter_text,
+    iter_thinking,
+    iter_tool_calls,
+    iter_tool_inputs,
+    tap,
+)
+from claude_stream.testing import Recording, message_events
+from tests.faults import error_event
+from tests.support import REQUEST, AsyncItems, Mode, body_of
+
+EVENTS = message_events("Hello, world!")
+FUNCTIONS: list[Callable[..., Any]] = [
+    iter_events,
+    iter_text,
+    iter_thinking,
+    iter_blocks,
+    iter_tool_calls,
+    iter_tool_inputs,
+    tap,
+    collect,
+    from_sse,
+]
+
+
+# -- misuse --
+
+
+@pytest.mark.parametrize("function", FUNCTIONS)
+@pytest.mark.parametrize(
+    ("source", "says"),
+    [
+        ("Hello", "this is str"),
+        (b"data: 1", "from_sse"),
+        ({"type": "ping"}, "single dict"),
+        (collect(EVENTS), "stream=True"),
+        (7, "this is int"),
+        (None, "this is NoneType"),
+        (anthropic.Anthropic(api_key="x").messages.create, "has to be called"),
+        (anthropic.Anthropic(api_key="x").messages.stream(**REQUEST), "is not entered"),
+        (iter_text(EVENTS), "cannot be read here"),
+    ],
+)
+def test_what_is_no_stream_is_refused_at_once(function: Callable[..., Any], source: Any, says: str) -> None:
+    """A mistake is a TypeError at the call, which says what was passed and what to do."""
+    with pytest.raises(TypeError, match=says):
+        function(source)
+
+
+def test_an_awaitable_that_gives_no_stream(mode: Mode) -> None:
+    """`create()` without `stream=True`, un-awaited, is named once it is known."""
+    if not mode.is_async:
+        pytest.skip("there is nothing to await")
+
+    async def create() -> Any:
+        return collect(EVENTS)
+
+    async def create_sync() -> Any:
+        return iter(EVENTS)
+
+    for make, says in ((create, "stream=True"), (create_sync, "async stream")):
+        error = mode.read(lambda make=make: iter_text(make())).error
+        assert isinstance(error, TypeError)
+        assert says in str(error)
+
+
+@pytest.mark.parametrize("item", ["data: x", b"data: x", 3, None])
+def test_items_that_are_no_events(mode: Mode, item: Any) -> None:
+    """A source that yields something else is a StreamProtocolError with what came before."""
+    outcome = mode.read(lambda: iter_text(mode.source([*EVENTS[:3], item])))
+    assert outcome.items == ["Hello, w"]
+    assert isinstance(outcome.error, StreamProtocolError)
+    assert type(item).__name__ in str(outcome.error)
+
+
+def test_an_observer_that_cannot_be_called() -> None:
+    """`tap` refuses it at once."""
+    with pytest.raises(TypeError, match="cannot be called"):
+        tap(EVENTS, None)  # type: ignore[arg-type] - that is the mistake
+
+
+def test_a_spent_sdk_stream(mode: Mode) -> None:
+    """A stream that was read through us before, or read or closed without us, is named, not called cut."""
+    client = mode.client
+    body = Recording.from_events(EVENTS)
+
+    def sync_spoils() -> Iterator[Any]:
+        stream = client(body).messages.create(**REQUEST, stream=True)
+        list(iter_text(stream))
+        yield stream
+        stream = client(body).messages.create(**REQUEST, stream=True)
+        list(stream)
+        yield stream
+        stream = client(body).messages.create(**REQUEST, stream=True)
+        stream.close()
+        yield stream
+
+    async def async_check() -> None:
+        first = await client(body).messages.create(**REQUEST, stream=True)
+        assert [chunk async for chunk in iter_text(first)]
+        second = await client(body).messages.create(**REQUEST, stream=True)
+        assert [event async for event in second]
+        third = await client(body).messages.create(**REQUEST, stream=True)
+        await third.close()
+        for stream in (first, second, third):
+            with pytest.raises(TypeError, match="read or closed before"):
+                await collect(stream)
+
+    if mode.is_async:
+        mode.run(async_check)
+        return
+    for stream in sync_spoils():
+        with pytest.raises(TypeError, match="read or closed before"):
+            collect(stream)
+
+
+def test_a_spent_iterator_of_ours(mode: Mode) -> None:
+    """One cursor: a second pass is empty, and a second stage is refused."""
+
+    async def check_async() -> None:
+        events = iter_events(mode.source(EVENTS))
+        assert [chunk async for chunk in iter_text(events)]
+        assert [event async for event in events] == []
+        with pytest.raises(TypeError, match="read or closed before"):
+            await collect(events)
+
+    if mode.is_async:
+        mode.run(check_async)
+        return
+    events = iter_events(EVENTS)
+    assert list(iter_text(events))
+    assert list(events) == []
+    with pytest.raises(TypeError, match="read or closed before"):
+        collect(events)
+
+
+def test_a_finished_generator(mode: Mode) -> None:
+    """A generator that has nothing left is a mistake, not a cut stream."""
+
+    async def agenerate() -> Any:
+        for event in EVENTS:
+            yield event
+
+    async def check_async() -> None:
+        generator = agenerate()
+        assert [event async for event in generator]
+        with pytest.raises(TypeError, match="read or closed before"):
+            await collect(generator)
+
+    if mode.is_async:
+        mode.run(check_async)
+        return
+    generator = (event for event in EVENTS)
+    list(generator)
+    with pytest.raises(TypeError, match="read or closed before"):
+        collect(generator)
+
+
+def test_a_response_that_is_no_event_stream(mode: Mode) -> None:
+    """An SDK stream over another kind of body is an error that names the content type."""
+    outcome = mode.read(lambda: iter_text(mode.stream(Recording((b"<html>",), content_type="text/html"))))
+    assert isinstance(outcome.error, StreamProtocolError)
+    assert "text/html" in str(outcome.error)
+
+
+# -- failures of the source --
+
+
+class OwnError(Exception):
+    """An exception of the user's."""
+
+
+def failing(exc: BaseException) -> Iterator[Any]:
+    yield from EVENTS[:3]
+    raise exc
+
+
+@pytest.mark.parametrize("exc", [OwnError("x"), ValueError("x"), KeyError("x")])
+def test_a_users_own_exception_passes_unchanged(mode: Mode, exc: Exception) -> None:
+    """What a user's own generator raises is the user's, and comes behind what it yielded."""
+    outcome = mode.read(lambda: iter_text(mode.source(failing(exc))))
+    assert (outcome.items, outcome.error) == (["Hello, w"], exc)
+
+
+@pytest.mark.parametrize(
+    ("exc", "expected"),
+    [
+        (ConnectionResetError("reset"), StreamConnectionError),
+        (TimeoutError("late"), StreamTimeoutError),
+        (anthropic.APIConnectionError(request=None), StreamConnectionError),  # type: ignore[arg-type] - not needed
+        (anthropic.APITimeoutError(request=None), StreamTimeoutError),  # type: ignore[arg-type] - not needed
+        (anthropic.APIError("odd", request=None, body=None), StreamProtocolError),  # type: ignore[arg-type]
+    ],
+)
+def test_an_error_of_the_transport_is_ours_whoever_passes_it_on(
+    mode: Mode, exc: Exception, expected: type[Exception]
+) -> None:
+    """Transport and SDK errors are translated also when a user's generator stands between."""
+    outcome = mode.read(lambda: iter_text(mode.source(failing(exc))))
+    assert outcome.items == ["Hello, w"]
+    assert type(outcome.error) is expected
+    assert outcome.error.__cause__ is exc
+
+
+@pytest.mark.parametrize("name", ["ReadError", "RemoteProtocolError", "ReadTimeout", "DecodingError"])
+def test_errors_of_the_http_package(mode: Mode, name: str) -> None:
+    """The HTTP package's exceptions, which the SDK lets through, are ours."""
+    import importlib
+
+    package = anthropic.DefaultHttpxClient.__mro__[2].__module__.partition(".")[0]
+    exc = getattr(importlib.import_module(package if package.startswith("httpx") else "httpx2"), name)("broken")
+    expected = {"ReadTimeout": StreamTimeoutError, "DecodingError": StreamProtocolError}.get(
+        name, StreamConnectionError
+    )
+    outcome = mode.read(lambda: iter_text(from_sse(mode.source(failing_bytes(exc)))))
+    assert outcome.items == ["Hello, w"]
+    assert type(outcome.error) is expected
+
+
+def failing_bytes(exc: Exception) -> Iterator[bytes]:
+    yield body_of(EVENTS[:3])
+    raise exc
+
+
+def test_an_interrupt_is_never_swallowed() -> None:
+    """KeyboardInterrupt reaches the reader as it is."""
+    with pytest.raises(KeyboardInterrupt):
+        list(iter_text(failing(KeyboardInterrupt())))
+
+
+def test_an_observers_exception_reaches_the_reader_as_it_is(mode: Mode) -> None:
+    """A failing observer is the user's business, even over an SDK stream, and comes in its place."""
+    seen: list[str] = []
+
+    def observe(event: Any) -> None:
+        seen.append(event.type)
+        if event.type == "content_block_stop":
+            raise OwnError
+
+    outcome = mode.read(lambda: iter_text(tap(mode.stream(body_of(EVENTS)), observe)))
+    assert "".join(outcome.items) == "Hello, world!"
+    assert type(outcome.error) is OwnError
+    assert seen[-1] == "content_block_stop"
+
+
+# -- reading, stopping, nesting --
+
+
+def test_stages_on_stages_share_one_guard(mode: Mode) -> None:
+    """Stages nest to any depth, and the observers see the very objects that the reader gets."""
+    seen: list[Any] = []
+    accumulator = Accumulator()
+
+    def make() -> Any:
+        return tap(iter_events(tap(mode.stream(body_of(EVENTS)), seen.append)), accumulator.feed)
+
+    events = mode.read(make).items
+    assert [id(event) for event in events] == [id(event) for event in seen]
+    assert accumulator.result() == collect(EVENTS)
+    assert "".join(mode.read(lambda: iter_text(make())).items) == "Hello, world!"
+
+
+def test_objects_of_the_source_are_handed_on(mode: Mode) -> None:
+    """`iter_events` gives the very objects that the source gave."""
+    events = list(iter_events(EVENTS))
+    assert all(a is b for a, b in zip(mode.read(lambda: iter_events(mode.source(events))).items, events))
+
+
+def test_the_sdks_helper_is_counted_once(mode: Mode) -> None:
+    """A MessageStream yields each text twice, raw and synthesised; here it counts once."""
+    body = Recording.from_events(message_events("Hello, world!", ("tool", {"a": 1})))
+
+    async def read_async() -> tuple[str, Any]:
+        async with mode.client(body, body).messages.stream(**REQUEST) as stream:
+            text = "".join([chunk async for chunk in iter_text(stream)])
+        async with mode.client(body).messages.stream(**REQUEST) as stream:
+            return text, await collect(stream)
+
+    if mode.is_async:
+        text, message = mode.run(read_async)
+    else:
+        with mode.client(body).messages.stream(**REQUEST) as stream:
+            text = "".join(iter_text(stream))
+        with mode.client(body).messages.stream(**REQUEST) as stream:
+            message = collect(stream)
+    assert text == "Hello, world!"
+    assert message == collect(message_events("Hello, world!", ("tool", {"a": 1})))
+
+
+def test_a_ping_is_an_unknown_event_with_all_its_fields() -> None:
+    """The SDK has no class for a ping; ours keeps the fields."""
+    [ping, *_] = iter_events([{"type": "ping", "at": 3}, *EVENTS])
+    assert isinstance(ping, UnknownEvent)
+    assert ping.to_dict() == {"type": "ping", "at": 3}
+
+
+def test_a_second_thread_is_refused() -> None:
+    """One reader at a time: the second gets a RuntimeError, and the first is not disturbed."""
+    in_source, go_on = threading.Event(), threading.Event()
+
+    def events() -> Iterator[Any]:
+        yield from EVENTS[:3]
+        in_source.set()
+        assert go_on.wait(5)
+        yield from EVENTS[3:]
+
+    iterator = iter_text(events())
+    chunks: list[str] = []
+    reader = threading.Thread(target=lambda: chunks.extend(iterator))
+    reader.start()
+    assert in_source.wait(5)
+    with pytest.raises(RuntimeError, match="one reader at a time"):
+        next(iterator)
+    go_on.set()
+    reader.join(5)
+    assert chunks == ["Hello, w", "orld!"]
+
+
+def test_a_second_task_is_refused(mode: Mode) -> None:
+    """One reader at a time holds for tasks as well."""
+    if not mode.is_async:
+        pytest.skip("tasks are async")
+
+    async def main() -> None:
+        iterator = iter_text(mode.source(EVENTS))
+        errors: list[Exception] = []
+
+        async def read() -> None:
+            try:
+                async for _ in iterator:
+                    pass
+            except RuntimeError as exc:
+                errors.append(exc)
+
+        async with anyio.create_task_group() as group:
+            group.start_soon(read)
+            group.start_soon(read)
+        assert len(errors) == 1
+
+    mode.run(main)
+
+
+def test_cancelling_leaves_the_partial_readable(mode: Mode) -> None:
+    """A cancelled reader leaves an accumulator with what had come."""
+    if not mode.is_async:
+        pytest.skip("only tasks can be cancelled")
+    accumulator = Accumulator()
+
+    class Stalls(AsyncItems):
+        async def __anext__(self) -> Any:
+            try:
+                return await super().__anext__()
+            except StopAsyncIteration:
+                await anyio.sleep_forever()
+
+    async def main() -> None:
+        with anyio.move_on_after(0.05) as scope:
+            async for _ in tap(Stalls(EVENTS[:3]), accumulator.feed):
+                pass
+        assert scope.cancelled_caught
+
+    mode.run(main)
+    assert accumulator.message is not None
+    assert accumulator.message.content[0].text == "Hello, w"  # type: ignore[union-attr] - it is the text block
+
+
+def test_leaving_early_closes_what_the_block_is_over(mode: Mode) -> None:
+    """A `with` block over an iterator closes the SDK's stream; closing twice is fine, and then it is over."""
+
+    async def main() -> None:
+        stream = await mode.stream(body_of(EVENTS))
+        async with iter_text(stream) as chunks:  # type: ignore[attr-defined] - at run time it is one
+            async for _ in chunks:
+                break
+        assert stream.response.is_closed
+        await chunks.aclose()
+        assert [chunk async for chunk in chunks] == []
+
+    if mode.is_async:
+        mode.run(main)
+        return
+    stream = mode.stream(body_of(EVENTS))
+    with contextlib.closing(iter_text(stream)) as chunks:  # type: ignore[type-var] - at run time it has a close
+        next(chunks)
+    assert stream.response.is_closed
+    with chunks:
+        pass
+    assert list(chunks) == []
+
+
+def test_an_unawaited_request_that_is_never_read(mode: Mode) -> None:
+    """Closing an iterator that was never read closes the coroutine that it was given, without a warning."""
+    if not mode.is_async:
+        pytest.skip("there is nothing to await")
+
+    async def main() -> None:
+        await iter_text(mode.stream(body_of(EVENTS))).aclose()  # type: ignore[attr-defined] - at run time it has one
+
+    mode.run(main)
+    gc.collect()
+
+
+def test_closing_closes_a_users_generator(mode: Mode) -> None:
+    """`close` reaches through stages to the source."""
+    closed: list[bool] = []
+
+    def events() -> Iterator[Any]:
+        try:
+            yield from EVENTS
+        finally:
+            closed.append(True)
+
+    async def aevents() -> Any:
+        try:
+            for event in EVENTS:
+                yield event
+        finally:
+            closed.append(True)
+
+    async def main() -> None:
+        async with iter_text(iter_events(aevents())) as chunks:  # type: ignore[attr-defined] - at run time it is one
+            assert await chunks.__anext__() == "Hello, w"
+
+    if mode.is_async:
+        mode.run(main)
+    else:
+        with iter_text(iter_events(events())) as chunks:  # type: ignore[attr-defined] - at run time it is one
+            assert next(chunks) == "Hello, w"
+    assert closed == [True]
+
+
+def test_a_failure_closes_the_live_response(mode: Mode) -> None:
+    """An error in the middle of a live stream leaves its response closed, through any number of stages."""
+    streams: list[Any] = []
+    body = body_of([*EVENTS[:3], error_event("api_error"), *EVENTS[3:]])
+
+    async def main() -> None:
+        streams.append(await mode.stream(body))
+        with contextlib.suppress(anthropic.APIError):
+            await collect(iter_events(streams[0]))
+        streams.append(await mode.stream(body_of(message_events(("tool", {"a": 1}))).replace(b'{\\"a', b"oops")))
+        with contextlib.suppress(anthropic.APIError):
+            async for _ in iter_tool_calls(iter_events(streams[1])):
+                pass
+
+    if mode.is_async:
+        mode.run(main)
+    else:
+        streams.append(mode.stream(body))
+        with contextlib.suppress(anthropic.APIError):
+            collect(iter_events(streams[0]))
+        streams.append(mode.stream(body_of(message_events(("tool", {"a": 1}))).replace(b'{\\"a', b"oops")))
+        with contextlib.suppress(anthropic.APIError):
+            list(iter_tool_calls(iter_events(streams[1])))
+    assert [stream.response.is_closed for stream in streams] == [True, True]
+
+
+def test_an_abandoned_iterator_warns_nobody(mode: Mode) -> None:
+    """An iterator that is dropped in the middle leaves no warning of ours."""
+
+    async def main() -> None:
+        async for _ in iter_text(mode.source(EVENTS)):
+            break
+        gc.collect()
+
+    with warnings.catch_warnings():
+        warnings.simplefilter("error")
+        if mode.is_async:
+            mode.run(main)
+        else:
+            for _ in iter_text(mode.source(EVENTS)):
+                break
+        gc.collect()
+
+
+def test_after_a_failure_it_is_over(mode: Mode) -> None:
+    """Reading on after an error gives nothing more."""
+
+    async def main() -> None:
+        iterator = iter_text(mode.source(EVENTS[:3]))
+        with pytest.raises(StreamTruncatedError):
+            async for _ in iterator:
+                pass
+        assert [chunk async for chunk in iterator] == []
+
+    if mode.is_async:
+        mode.run(main)
+        return
+    iterator = iter_text(EVENTS[:3])
+    with pytest.raises(StreamTruncatedError):
+        list(iterator)
+    assert list(iterator) == []

@@ -1,0 +1,102 @@
+"""Events across the border: SDK objects to wire JSON and back, with nothing lost."""
+
+from __future__ import annotations
+
+from typing import Any
+
+import pytest
+from anthropic import types
+from anthropic.types import beta as beta_types
+
+from claude_stream import UnknownEvent
+from claude_stream._events import SourcedEvent, to_event, to_wire
+from claude_stream._json import excerpt
+from claude_stream.testing import message_events
+
+EVENTS = [
+    *message_events({"type": "thinking", "thinking": "Hm", "signature": "c2ln"}, "Hello", ("tool", {"a": 1})),
+    {
+        "type": "content_block_delta",
+        "index": 0,
+        "delta": {"type": "citations_delta", "citation": {"type": "char_location"}},
+    },
+    {"type": "content_block_delta", "index": 0, "delta": {"type": "shout_delta", "volume": 11}},
+    {"type": "content_block_delta", "index": 0, "delta": {"type": "text_delta", "text": "a", "extra": 1}},
+    {"type": "content_block_delta", "index": 0, "delta": {"type": "text_delta", "text": "a"}, "extra": 1},
+    {"type": "message_stop", "amazon-bedrock-invocationMetrics": {"inputTokenCount": 1}},
+    {"type": "content_block_stop", "index": 0, "extra": 1},
+    {"type": "news", "headline": "hello", "nested": {"list": [1]}},
+]
+
+
+@pytest.mark.parametrize("beta", [False, True])
+@pytest.mark.parametrize("wire", EVENTS, ids=lambda wire: wire["type"])
+def test_there_and_back(wire: dict[str, Any], beta: bool) -> None:
+    """A dict made into the SDK's object and back is the same dict, unknown fields included."""
+    event = to_event(wire, beta=beta)
+    again = to_wire(event)
+    assert again == wire
+    assert isinstance(again, SourcedEvent)
+    assert to_event(again) is event
+
+
+@pytest.mark.parametrize("beta", [False, True])
+def test_each_type_has_the_sdks_class(beta: bool) -> None:
+    """Known types get the class of that name, stable or beta, and others an UnknownEvent."""
+    names = {wire["type"]: type(to_event(wire, beta=beta)).__name__ for wire in EVENTS}
+    prefix = "BetaRaw" if beta else "Raw"
+    assert names.pop("news") == "UnknownEvent"
+    assert names == {kind: prefix + kind.title().replace("_", "") + "Event" for kind in names}
+
+
+def test_an_event_that_the_sdk_mislabels_is_unknown() -> None:
+    """The SDK builds an event of an unknown type as a RawMessageStartEvent; we do not pass that on."""
+    mislabelled = types.RawMessageStartEvent.construct(type="news", headline="hello")
+    wire = to_wire(mislabelled)
+    assert wire == {"type": "news", "headline": "hello"}
+    event = to_event(wire)
+    assert type(event) is UnknownEvent
+    assert event.to_dict() == {"type": "news", "headline": "hello"}
+
+
+def test_what_the_helper_adds_is_left_out() -> None:
+    """The helper's own events are no events of the API, and its stop events carry too much."""
+    from anthropic.lib.streaming import (
+        BetaInputJsonEvent,
+        ParsedContentBlockStopEvent,
+        ParsedMessageStopEvent,
+        TextEvent,
+    )
+
+    assert to_wire(TextEvent.construct(type="text", text="a", snapshot="a")) is None
+    assert to_wire(BetaInputJsonEvent.construct(type="input_json", partial_json="", snapshot={})) is None
+    block = {"type": "text", "text": "a"}
+    stop = ParsedContentBlockStopEvent.construct(type="content_block_stop", index=1, content_block=block)
+    assert to_wire(stop) == {"type": "content_block_stop", "index": 1}
+    message_stop: Any = ParsedMessageStopEvent.construct(type="message_stop", message={})
+    assert to_wire(message_stop) == {"type": "message_stop"}
+
+
+def test_a_mapping_will_do() -> None:
+    """An event may be any mapping."""
+    from types import MappingProxyType
+
+    assert to_wire(MappingProxyType({"type": "ping"})) == {"type": "ping"}
+
+
+def test_fields_that_the_api_did_not_send_are_not_made_up() -> None:
+    """Defaults that the SDK's classes fill in are no part of the wire JSON."""
+    event = beta_types.BetaRawContentBlockDeltaEvent.construct(
+        type="content_block_delta", index=0, delta={"type": "thinking_delta", "thinking": "a"}
+    )
+    assert to_wire(event) == {
+        "type": "content_block_delta",
+        "index": 0,
+        "delta": {"type": "thinking_delta", "thinking": "a"},
+    }
+
+
+def test_an_excerpt_is_short() -> None:
+    """An error message shows the beginning of what it complains about."""
+    assert excerpt(b"caf\xc3\xa9\xff") == "caf\xe9\ufffd"
+    assert excerpt({"a": "x" * 500}).endswith("... (509 characters)")

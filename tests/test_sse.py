@@ -1,0 +1,110 @@
+"""Bytes to wire dicts: the same cases whole, byte by byte, and with every kind of line end."""
+
+from __future__ import annotations
+
+from typing import Any
+
+import pytest
+from hypothesis import given
+from hypothesis import strategies as st
+
+from claude_stream import StreamProtocolError
+from claude_stream._sse import SSEDecoder
+
+
+def decode(chunks: list[bytes]) -> list[Any]:
+    decoder = SSEDecoder()
+    events = [event for chunk in chunks for event in decoder.feed(chunk)]
+    return [*events, *decoder.finish()]
+
+
+CASES: dict[str, tuple[bytes, list[Any]]] = {
+    "one event": (b'event: ping\ndata: {"type":"ping"}\n\n', [{"type": "ping"}]),
+    "no space after the colon": (b'event:ping\ndata:{"type":"ping"}\n\n', [{"type": "ping"}]),
+    "data over two lines": (b'data: {"type":\ndata: "ping"}\n\n', [{"type": "ping"}]),
+    "the name gives a missing type": (b'event: ping\ndata: {"a":1}\n\n', [{"type": "ping", "a": 1}]),
+    "a name without data is no event": (b"event: ping\n\nevent: ping\n\n", []),
+    "the name does not outlive its event": (b'event: ping\n\ndata: {"a":1}\n\n', [{"type": None, "a": 1}]),
+    "comments and other fields": (b': hi\nid: 3\nretry: 5\nfoo: bar\nfoo\ndata: {"type":"a"}\n\n', [{"type": "a"}]),
+    "no blank line at the end": (b'data: {"type":"a"}\n\ndata: {"type":"b"}', [{"type": "a"}, {"type": "b"}]),
+    "half an event at the end": (b'data: {"type":"a"}\n\ndata: {"type":', [{"type": "a"}]),
+    "nothing but blank lines": (b"\n\n\n", []),
+    "an error that is not JSON": (b"event: error\ndata: oops\n\n", [{"type": "error", "error": "oops"}]),
+    "an error under another type": (
+        b'event: error\ndata: {"type":"x"}\n\n',
+        [{"type": "error", "error": {"type": "x"}}],
+    ),
+    "an error with its body": (
+        b'event: error\ndata: {"error":{"type":"x"}}\n\n',
+        [{"type": "error", "error": {"type": "x"}}],
+    ),
+}
+
+
+@pytest.mark.parametrize("line_end", [b"\n", b"\r\n", b"\r"])
+@pytest.mark.parametrize("bom", [b"", b"\xef\xbb\xbf"])
+@pytest.mark.parametrize("name", CASES)
+def test_a_body_whole_and_byte_by_byte(name: str, line_end: bytes, bom: bytes) -> None:
+    """The same events however the bytes are cut, whatever ends a line, with or without a byte order mark."""
+    body, expected = CASES[name]
+    body = bom + body.replace(b"\n", line_end)
+    assert decode([body]) == expected
+    assert decode([body[at : at + 1] for at in range(len(body))]) == expected
+    for at in range(len(body)):
+        assert decode([body[:at], b"", body[at:]]) == expected
+
+
+@pytest.mark.parametrize("data", [b"{oops", b"null", b"[]", b'"s"', b"1", b'{"a":"\xff"}', b""])
+def test_a_fault_comes_in_its_place_among_the_events(data: bytes) -> None:
+    """What is no JSON object is an error that names the event, behind the events in front of it."""
+    first, fault, last = decode([b'data: {"type":"a"}\n\nevent: b\ndata: ' + data + b'\n\ndata: {"type":"c"}\n\n'])
+    assert (first, last) == ({"type": "a"}, {"type": "c"})
+    assert isinstance(fault, StreamProtocolError)
+    assert "event 2 (b)" in str(fault)
+
+
+@pytest.mark.parametrize("body", [b'{"type":"error"}', b"<html>\n<p>data: 1</p>\n</html>", b"Bad gateway\n\n"])
+def test_a_body_that_is_no_event_stream_is_shown(body: bytes) -> None:
+    """Another kind of body is an error with the beginning of that body."""
+    for chunks in ([body], [body[at : at + 1] for at in range(len(body))]):
+        [fault] = decode(chunks)
+        assert isinstance(fault, StreamProtocolError)
+        assert body[:10].decode() in str(fault)
+
+
+@pytest.mark.parametrize("body", [b"", b"ev", b"event", b"event: message_start\nda", b": hello", b"\xef\xbb"])
+def test_the_beginning_of_an_event_stream_is_not_mistaken_for_something_else(body: bytes) -> None:
+    """A body that is merely cut gives no event and no fault; the guard knows that it is cut."""
+    assert decode([body]) == []
+
+
+@pytest.mark.parametrize("item", ["text", 1, None, {"type": "ping"}])
+def test_what_is_no_bytes_is_misuse(item: Any) -> None:
+    """Text or events in the place of bytes are named."""
+    with pytest.raises(TypeError, match=r"from_sse\(\) takes chunks of bytes"):
+        SSEDecoder().feed(item)
+
+
+@pytest.mark.parametrize("kind", [bytes, bytearray, memoryview])
+def test_any_kind_of_bytes_will_do(kind: Any) -> None:
+    """Chunks may be bytes, bytearrays or memoryviews."""
+    assert list(SSEDecoder().feed(kind(b'data: {"type":"a"}\n\n'))) == [{"type": "a"}]
+
+
+def test_a_large_event_in_small_chunks_is_linear() -> None:
+    """A line of 8 MB in chunks of 64 bytes does not copy what came before at each chunk."""
+    line = b'data: {"type":"a","text":"' + b"x" * 8_000_000 + b'"}\n\n'
+    [event] = decode([line[at : at + 64] for at in range(0, len(line), 64)])
+    assert len(event["text"]) == 8_000_000
+
+
+@given(
+    st.lists(st.sampled_from([b"data:", b"event:", b" ", b"\n", b"\r", b"\r\n", b'{"type":"a"}', b"x", b"error"])),
+    st.data(),
+)
+def test_any_bytes_however_split_give_the_same(pieces: list[bytes], data: st.DataObject) -> None:
+    """No bytes raise, and no way to cut them makes a difference."""
+    body = b"".join(pieces)
+    cuts = sorted(data.draw(st.lists(st.integers(0, len(body)), max_size=4)))
+    chunks = [body[a:b] for a, b in zip([0, *cuts], [*cuts, len(body)])]
+    assert repr(decode(chunks)) == repr(decode([body]))

@@ -1,0 +1,120 @@
+"""The architecture, held as data: who may import whom, where `async` may stand, and what is public."""
+
+from __future__ import annotations
+
+import ast
+import subprocess
+import sys
+from pathlib import Path
+
+import pytest
+
+import claude_stream
+import claude_stream.testing
+
+SRC = Path(claude_stream.__file__).parent
+PUBLIC = "claude_stream"
+
+# module -> the modules of ours that it may import. docs/explanation.md argues where it differs from the first design.
+MAY_IMPORT: dict[str, set[str]] = {
+    "_step": set(),
+    "_json": set(),
+    "_errors": {"_json"},
+    "_events": {"_errors", "_json"},
+    "_sse": {"_errors", "_json", "_step"},
+    "_usage": {"_json"},
+    "_guard": {"_step", "_events", "_errors", "_json"},
+    "_merge": {"_errors", "_json"},
+    "_message": {"_step", "_events", "_errors", "_json", "_usage", "_guard", "_merge"},
+    "_text": {"_step", "_events"},
+    "_blocks": {"_step", "_errors", "_json"},
+    "_tap": {"_step", "_events"},
+    "_source": set(),
+    "_drive": {"_step", "_events", "_errors", "_message", "_source"},
+    "_api": {"_blocks", "_drive", "_sse", "_tap", "_text"},
+    "__init__": {"_api", "_blocks", "_errors", "_events", "_message", "_usage"},
+    "__main__": {PUBLIC, f"{PUBLIC}.testing"},
+    "testing/__init__": {"_build", "_clients", "_recording"},
+    "testing/_build": set(),
+    "testing/_clients": {"_recording"},
+    "testing/_recording": set(),
+}
+# What `anthropic` installs, and pyproject.toml declares.
+THIRD_PARTY = {"anthropic", "anyio", "jiter", "typing_extensions"}
+ASYNC = {"_drive", "testing/_clients"}
+
+MODULES = {str(path.relative_to(SRC).with_suffix("")): path for path in sorted(SRC.rglob("*.py"))}
+
+
+def imports(path: Path) -> set[str]:
+    """Return what a module imports at run time; what it imports for type checkers alone is left out."""
+    found: set[str] = set()
+    for node in _at_run_time(ast.parse(path.read_text())):
+        if isinstance(node, ast.Import):
+            found |= {alias.name for alias in node.names}
+        elif isinstance(node, ast.ImportFrom):
+            found.add(node.module or "")
+    return found
+
+
+def _at_run_time(node: ast.AST) -> list[ast.AST]:
+    if isinstance(node, ast.If) and isinstance(node.test, ast.Name) and node.test.id == "TYPE_CHECKING":
+        children: list[ast.AST] = list(node.orelse)
+    else:
+        children = list(ast.iter_child_nodes(node))
+    return [node, *(below for child in children for below in _at_run_time(child))]
+
+
+def test_the_table_has_every_module() -> None:
+    """A new module has to be entered, with what it may import."""
+    assert set(MODULES) == set(MAY_IMPORT)
+
+
+@pytest.mark.parametrize("module", MODULES)
+def test_imports_run_one_way(module: str) -> None:
+    """A module imports what the table allows, the standard library, and what `anthropic` installs."""
+    others = {name for name in imports(MODULES[module]) if name.partition(".")[0] not in sys.stdlib_module_names}
+    third_party = {name for name in others if name.partition(".")[0] in THIRD_PARTY}
+    assert others - third_party <= MAY_IMPORT[module]
+
+
+def test_the_table_has_no_cycle() -> None:
+    """Read from the top, the table never goes back up."""
+    done: set[str] = set()
+    for module, allowed in MAY_IMPORT.items():
+        folder = module.rpartition("/")[0]
+        names = {f"{folder}/{name}" if folder and name.startswith("_") else name for name in allowed}
+        assert names - {PUBLIC, f"{PUBLIC}.testing"} <= done | (
+            {"testing/_build", "testing/_clients", "testing/_recording"}
+        )
+        done.add(module)
+
+
+@pytest.mark.parametrize("module", sorted(set(MODULES) - ASYNC))
+def test_async_stands_in_the_drivers_alone(module: str) -> None:
+    """Behaviour is written once, without `async`."""
+    tree = ast.parse(MODULES[module].read_text())
+    kinds = (ast.AsyncFunctionDef, ast.Await, ast.AsyncFor, ast.AsyncWith)
+    assert not [node for node in ast.walk(tree) if isinstance(node, kinds)]
+
+
+@pytest.mark.parametrize("module", [claude_stream, claude_stream.testing], ids=lambda module: module.__name__)
+def test_all_is_sorted_and_complete(module: object) -> None:
+    """`__all__` is sorted and names every public thing in the module."""
+    names = list(module.__all__)  # type: ignore[attr-defined] - a module has it
+    assert names == sorted(names)
+    public = {name for name, value in vars(module).items() if not name.startswith("_") and not _is_module(value)}
+    assert public == set(names)
+
+
+def _is_module(value: object) -> bool:
+    return type(value) is type(sys)
+
+
+def test_importing_brings_no_transport_and_no_test_tool() -> None:
+    """`import claude_stream` loads nothing heavy that `import anthropic` has not loaded."""
+    code = "import sys, anthropic; before = set(sys.modules); import claude_stream; print(*(set(sys.modules) - before))"
+    loaded = subprocess.run([sys.executable, "-c", code], capture_output=True, text=True, check=True).stdout.split()
+    foreign = {name for name in loaded if name.partition(".")[0] not in {PUBLIC, *sys.stdlib_module_names}}
+    assert foreign == set()
+    assert "claude_stream.testing" not in loaded
