@@ -32,7 +32,14 @@ def _delta(index: object, **delta: Any) -> dict[str, Any]:
     return {"type": "content_block_delta", "index": index, "delta": delta or {"type": "text_delta", "text": "!"}}
 
 
-def _tool(raw: str, stop_reason: str, *, pieces: int = 2) -> bytes:
+def _nested(depth: int) -> list[Any]:
+    value: list[Any] = []
+    for _ in range(depth):
+        value = [value]
+    return value
+
+
+def _tool(raw: str, stop_reason: str, *, pieces: int = 2, close: bool = True) -> bytes:
     size = max(1, -(-len(raw) // pieces))
     block = {"type": "tool_use", "id": "toolu_1", "name": "get_weather", "input": {}}
     events = [
@@ -43,7 +50,7 @@ def _tool(raw: str, stop_reason: str, *, pieces: int = 2) -> bytes:
             _delta(1, type="input_json_delta", partial_json=raw[start : start + size])
             for start in range(0, len(raw), size)
         ),
-        {"type": "content_block_stop", "index": 1},
+        *([{"type": "content_block_stop", "index": 1}] if close else []),
         {**_DELTA, "delta": {"stop_reason": stop_reason, "stop_sequence": None}},
         _END,
     ]
@@ -84,6 +91,22 @@ BODIES: dict[str, bytes] = {
     "index out of range": _with(_delta(3)),
     "index -1": _with(_delta(-1)),
     "index is no number": _with(_delta([0])),
+    "index is a float": _with(_delta(0.0)),
+    "block text is a number": body_of(
+        [*_GOOD, _STOP, {"type": "content_block_start", "index": 1, "content_block": {"type": "text", "text": 5}}]
+    ),
+    "unknown block with a number for text": body_of(
+        [*_GOOD, _STOP, {"type": "content_block_start", "index": 1, "content_block": {"type": "poem", "text": 5}}]
+    ),
+    "delta type is a list": _with(_delta(0, type=["x"], volume=1)),
+    "stop_reason is a list": body_of([*_GOOD, _STOP, {**_DELTA, "delta": {"stop_reason": ["x"]}}]),
+    "nested too deeply": _with(_delta(0, type="deep_delta", deep=_nested(700))),
+    "field with a name that the SDK trips over": _with(
+        {"type": "news", "_fields_set": [1]}, _delta(0, _fields_set=[1])
+    ),
+    "message_start with broken content": body_of(
+        [{"type": "message_start", "message": {**_START["message"], "content": [{"text": "Hi"}]}}, *_GOOD[1:], *_REST]
+    ),
     "delta is null": _with({"type": "content_block_delta", "index": 0, "delta": None}),
     "text is null": _with(_delta(0, type="text_delta", text=None)),
     "second message_start": _with(_START),
@@ -126,6 +149,8 @@ BODIES: dict[str, bytes] = {
     "events after message_stop": _WHOLE + body_of([_START]) + b"data: nonsense\n\n",
     "tool input malformed": _tool('{"city": oops}', "tool_use"),
     "tool input not an object": _tool('["Paris"]', "tool_use"),
+    "tool call never closed": _tool('{"city": "Paris"}', "tool_use", close=False),
+    "tool call never closed, cut by max_tokens": _tool('{"city": "Par', "max_tokens", close=False),
     "tool input cut by max_tokens": _tool('{"city": "Pa', "max_tokens"),
     "tool input cut before its first byte": _tool("", "max_tokens"),
 }
@@ -139,5 +164,6 @@ NOTHING_RECEIVED = {
     "delta before message_start",
     "message_start without message",
     "message_delta first",
+    "message_start with broken content",
     *CONTENT_TYPES,
 }

@@ -89,6 +89,7 @@ class Loopback:
                 sock.close()
                 return
             sock.settimeout(BOUND)
+            sock.setsockopt(socket.IPPROTO_TCP, socket.TCP_NODELAY, 1)  # or each chunk would wait for an ACK
             with self._changed:
                 self.accepted += 1
                 self._open.add(sock)

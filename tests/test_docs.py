@@ -10,10 +10,11 @@ import runpy
 from pathlib import Path
 from typing import Any
 
+import anthropic
 import pytest
 
 import claude_stream
-from claude_stream.testing import message_events, replay_client
+from claude_stream.testing import async_replay_client, message_events, replay_client
 from tests.support import body_of
 
 ROOT = Path(__file__).parent.parent
@@ -66,12 +67,18 @@ def test_every_public_function_has_an_example() -> None:
 
 
 @pytest.mark.parametrize("page", PAGES, ids=lambda page: str(page.relative_to(ROOT)))
-def test_pages(page: Path, capsys: pytest.CaptureFixture[str]) -> None:
-    """The Python blocks of a page run one after the other; a block marked `text` behind one is what it prints."""
+def test_pages(page: Path, capsys: pytest.CaptureFixture[str], monkeypatch: pytest.MonkeyPatch) -> None:
+    """The Python blocks of a page run one after the other; a `text` block behind one is what it prints.
+
+    Clients that they make for the live API answer from a recording here.
+    """
+    monkeypatch.setattr(anthropic, "Anthropic", lambda: replay_client("answer.sse"))
+    monkeypatch.setattr(anthropic, "AsyncAnthropic", lambda: async_replay_client("answer.sse"))
     blocks = re.findall(r"^```(python|text)\n(.*?)^```", page.read_text(), re.MULTILINE | re.DOTALL)
     names: dict[str, Any] = {"__name__": "example"}
     for kind, content in blocks:
         if kind == "python":
+            capsys.readouterr()
             exec(compile(content, str(page), "exec"), names)
         else:
             assert capsys.readouterr().out == content

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import contextlib
 import gc
+import importlib
 import threading
 import warnings
 from collections.abc import Callable, Iterator
@@ -19,6 +20,7 @@ from claude_stream import (
     StreamProtocolError,
     StreamTimeoutError,
     StreamTruncatedError,
+    ToolInputError,
     UnknownEvent,
     collect,
     from_sse,
@@ -188,6 +190,30 @@ def test_a_response_that_is_no_event_stream(mode: Mode) -> None:
     assert "text/html" in str(outcome.error)
 
 
+@pytest.mark.parametrize(
+    ("content", "expected"),
+    [
+        (b"<html>oops</html>", StreamProtocolError),
+        (b'{"type": "error"}', StreamProtocolError),
+        (b"event: ping\ndata: {}\n\n", StreamTruncatedError),
+        (b"", StreamTruncatedError),
+    ],
+)
+def test_a_response_that_was_loaded_at_once(mode: Mode, content: bytes, expected: type[Exception]) -> None:
+    """A test double gives its whole body at once, and looks closed; it is no spent stream for that."""
+    client = mode.client()
+    http = importlib.import_module(type(client._client).__module__.partition(".")[0])
+
+    def respond(content: bytes) -> Any:
+        headers = {"content-type": "text/event-stream"}
+        transport = http.MockTransport(lambda _: http.Response(200, headers=headers, content=content))
+        double = client.copy(http_client=(http.AsyncClient if mode.is_async else http.Client)(transport=transport))
+        return double.messages.create(**REQUEST, stream=True)
+
+    assert type(mode.read(lambda: collect(respond(content))).error) is expected
+    assert mode.message(lambda: collect(respond(body_of(EVENTS)))) == collect(EVENTS)
+
+
 # -- failures of the source --
 
 
@@ -200,9 +226,14 @@ def failing(exc: BaseException) -> Iterator[Any]:
     raise exc
 
 
-@pytest.mark.parametrize("exc", [OwnError("x"), ValueError("x"), KeyError("x")])
+REFUSED = anthropic.AuthenticationError(
+    "no", response=type("Response", (), {"status_code": 401, "headers": {}, "request": None})(), body=None
+)
+
+
+@pytest.mark.parametrize("exc", [OwnError("x"), ValueError("x"), ConnectionResetError("x"), TimeoutError("x"), REFUSED])
 def test_a_users_own_exception_passes_unchanged(mode: Mode, exc: Exception) -> None:
-    """What a user's own generator raises is the user's, and comes behind what it yielded."""
+    """What a user's own generator raises is the user's; so is what the SDK raises before a response begins."""
     outcome = mode.read(lambda: iter_text(mode.source(failing(exc))))
     assert (outcome.items, outcome.error) == (["Hello, w"], exc)
 
@@ -210,28 +241,42 @@ def test_a_users_own_exception_passes_unchanged(mode: Mode, exc: Exception) -> N
 @pytest.mark.parametrize(
     ("exc", "expected"),
     [
-        (ConnectionResetError("reset"), StreamConnectionError),
-        (TimeoutError("late"), StreamTimeoutError),
-        (anthropic.APIConnectionError(request=None), StreamConnectionError),  # type: ignore[arg-type] - not needed
-        (anthropic.APITimeoutError(request=None), StreamTimeoutError),  # type: ignore[arg-type] - not needed
+        (anthropic.APIConnectionError(request=None), StreamConnectionError),  # type: ignore[arg-type]
+        (anthropic.APITimeoutError(request=None), StreamTimeoutError),  # type: ignore[arg-type]
         (anthropic.APIError("odd", request=None, body=None), StreamProtocolError),  # type: ignore[arg-type]
     ],
 )
-def test_an_error_of_the_transport_is_ours_whoever_passes_it_on(
+def test_an_error_of_the_sdk_is_ours_whoever_passes_it_on(
     mode: Mode, exc: Exception, expected: type[Exception]
 ) -> None:
-    """Transport and SDK errors are translated also when a user's generator stands between."""
+    """The SDK's errors are translated also when a user's generator stands between."""
     outcome = mode.read(lambda: iter_text(mode.source(failing(exc))))
     assert outcome.items == ["Hello, w"]
     assert type(outcome.error) is expected
     assert outcome.error.__cause__ is exc
 
 
+@pytest.mark.parametrize(
+    ("exc", "expected"),
+    [
+        (ConnectionResetError("reset"), StreamConnectionError),
+        (TimeoutError("late"), StreamTimeoutError),
+        (EOFError("end"), StreamConnectionError),
+        (OwnError("x"), OwnError),
+    ],
+)
+def test_plain_errors_of_sockets_count_where_bytes_are_read(
+    mode: Mode, exc: Exception, expected: type[Exception]
+) -> None:
+    """Bytes come from a transport, so that a socket's or file's error is the transport's there."""
+    outcome = mode.read(lambda: iter_text(from_sse(mode.source(failing_bytes(exc)))))
+    assert outcome.items == ["Hello, w"]
+    assert type(outcome.error) is expected
+
+
 @pytest.mark.parametrize("name", ["ReadError", "RemoteProtocolError", "ReadTimeout", "DecodingError"])
 def test_errors_of_the_http_package(mode: Mode, name: str) -> None:
     """The HTTP package's exceptions, which the SDK lets through, are ours."""
-    import importlib
-
     package = anthropic.DefaultHttpxClient.__mro__[2].__module__.partition(".")[0]
     exc = getattr(importlib.import_module(package if package.startswith("httpx") else "httpx2"), name)("broken")
     expected = {"ReadTimeout": StreamTimeoutError, "DecodingError": StreamProtocolError}.get(
@@ -251,6 +296,20 @@ def test_an_interrupt_is_never_swallowed() -> None:
     """KeyboardInterrupt reaches the reader as it is."""
     with pytest.raises(KeyboardInterrupt):
         list(iter_text(failing(KeyboardInterrupt())))
+
+
+@pytest.mark.parametrize("exc", [StopIteration, StopAsyncIteration])
+def test_an_observer_cannot_pass_for_the_end(mode: Mode, exc: type[Exception]) -> None:
+    """StopIteration out of an observer is an error, as it is in a generator."""
+
+    def observe(event: Any) -> None:
+        if event.type == "content_block_stop":
+            raise exc
+
+    outcome = mode.read(lambda: iter_text(tap(mode.source(EVENTS), observe)))
+    assert "".join(outcome.items) == "Hello, world!"
+    assert type(outcome.error) is RuntimeError
+    assert type(outcome.error.__cause__) is exc
 
 
 def test_an_observers_exception_reaches_the_reader_as_it_is(mode: Mode) -> None:
@@ -310,6 +369,30 @@ def test_the_sdks_helper_is_counted_once(mode: Mode) -> None:
             message = collect(stream)
     assert text == "Hello, world!"
     assert message == collect(message_events("Hello, world!", ("tool", {"a": 1})))
+
+
+def test_the_sdks_helper_chokes_on_malformed_input(mode: Mode) -> None:
+    """The SDK's MessageStream parses each piece of a tool's input, so its failure ends the text as well."""
+    body = body_of(message_events("Hello", ("tool", {"a": 1}), chunk=50)).replace(b'{\\"a\\": 1}', b"{oops}")
+
+    async def read_async() -> Any:
+        chunks: list[str] = []
+        async with mode.client(Recording.from_bytes(body)).messages.stream(**REQUEST) as stream:
+            with pytest.raises(ToolInputError) as caught:
+                async for chunk in iter_text(stream):
+                    chunks.append(chunk)
+        return chunks, caught.value
+
+    if mode.is_async:
+        chunks, error = mode.run(read_async)
+    else:
+        chunks = []
+        with mode.client(Recording.from_bytes(body)).messages.stream(**REQUEST) as stream:
+            with pytest.raises(ToolInputError) as caught:
+                chunks.extend(iter_text(stream))
+            error = caught.value
+    assert error.raw == "{oops}"
+    assert error.partial.content[0].text == "Hello"
 
 
 def test_a_ping_is_an_unknown_event_with_all_its_fields() -> None:

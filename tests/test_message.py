@@ -164,6 +164,12 @@ def test_thinking_hints_are_no_field_of_the_block() -> None:
     assert collect(events).content[0].to_dict() == THINKING
 
 
+def test_a_fallback_without_a_model_keeps_the_old_one() -> None:
+    """Null never erases."""
+    for to in ({}, {"model": None}, None):
+        assert collect(message_events({"type": "fallback", "to": to}), beta=True).model == "claude-test"
+
+
 def test_a_fallback_block_relabels_the_model() -> None:
     """The model that served the rest is the model of the message."""
     events = message_events("Hello", {"type": "fallback", "from": {"model": "a"}, "to": {"model": "claude-b"}}, "you")
@@ -199,6 +205,21 @@ def test_the_request_id_is_set_as_on_the_message_of_create(mode: Mode) -> None:
     message = mode.message(lambda: collect(mode.stream(body_of(message_events("Hi")))))
     assert message._request_id == "req_replay"
     assert collect(message_events("Hi"))._request_id is None
+
+
+def test_beta_can_be_asked_for_behind_other_stages(mode: Mode) -> None:
+    """`collect(..., beta=True)` holds for an iterator of ours, too."""
+    message = mode.message(lambda: collect(iter_events(mode.source(message_events("Hi"))), beta=True))
+    assert type(message) is BetaMessage
+
+
+def test_content_in_message_start_counts_as_started() -> None:
+    """What message_start brings along was content, if the stream fails after it."""
+    start, *_ = message_events()
+    start["message"]["content"] = [TEXT]
+    with pytest.raises(StreamTruncatedError) as caught:
+        collect([start])
+    assert caught.value.content_started
 
 
 def test_events_of_the_sdk_and_their_json_give_the_same(mode: Mode) -> None:
@@ -264,6 +285,16 @@ def test_snapshots_are_copies() -> None:
     assert accumulator.usage.output_tokens == 12
 
 
+def test_changing_an_event_changes_nothing_else() -> None:
+    """What a reader or an observer does to an event does not reach the dicts that it was built from."""
+    events = message_events("Hello", ("tool", {"a": 1}))
+    pristine = copy.deepcopy(events)
+    for event in iter_events(events):
+        if event.type == "content_block_start" and event.content_block.type == "tool_use":
+            event.content_block.input["hacked"] = True  # type: ignore[index]
+    assert events == pristine
+
+
 def test_the_same_events_can_be_fed_twice() -> None:
     """Accumulating does not consume or change a list of events."""
     events = message_events(THINKING, "Hello", WEATHER)
@@ -313,6 +344,7 @@ TOOL = {"type": "tool_use", "id": "toolu_test_1", "name": "get_weather", "input"
 INTERRUPTED: dict[str, tuple[list[Any], int | None, list[Any] | None]] = {
     "nothing but the start": ([], 1, None),
     "an empty text": (["Hello"], 2, None),
+    "a blank text": (["  \n", WEATHER], 8, None),
     "after text": (["Hello"], 4, [TEXT]),
     "in the middle of text": (["Hello"], 3, [TEXT]),
     "in the middle of thinking": ([THINKING, "Hello"], 3, None),

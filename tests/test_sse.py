@@ -28,6 +28,8 @@ CASES: dict[str, tuple[bytes, list[Any]]] = {
     "comments and other fields": (b': hi\nid: 3\nretry: 5\nfoo: bar\nfoo\ndata: {"type":"a"}\n\n', [{"type": "a"}]),
     "no blank line at the end": (b'data: {"type":"a"}\n\ndata: {"type":"b"}', [{"type": "a"}, {"type": "b"}]),
     "half an event at the end": (b'data: {"type":"a"}\n\ndata: {"type":', [{"type": "a"}]),
+    "an event with empty data is none": (b'event: ping\ndata:\ndata: \n\ndata: {"type":"a"}\n\n', [{"type": "a"}]),
+    "half a surrogate pair": (b'data: {"type":"a","text":"\\ud83d"}\n\n', [{"type": "a", "text": "\ud83d"}]),
     "nothing but blank lines": (b"\n\n\n", []),
     "an error that is not JSON": (b"event: error\ndata: oops\n\n", [{"type": "error", "error": "oops"}]),
     "an error under another type": (
@@ -54,7 +56,7 @@ def test_a_body_whole_and_byte_by_byte(name: str, line_end: bytes, bom: bytes) -
         assert decode([body[:at], b"", body[at:]]) == expected
 
 
-@pytest.mark.parametrize("data", [b"{oops", b"null", b"[]", b'"s"', b"1", b'{"a":"\xff"}', b""])
+@pytest.mark.parametrize("data", [b"{oops", b"null", b"[]", b'"s"', b"1", b'{"a":"\xff"}', b'"\\ud83d'])
 def test_a_fault_comes_in_its_place_among_the_events(data: bytes) -> None:
     """What is no JSON object is an error that names the event, behind the events in front of it."""
     first, fault, last = decode([b'data: {"type":"a"}\n\nevent: b\ndata: ' + data + b'\n\ndata: {"type":"c"}\n\n'])
@@ -63,13 +65,13 @@ def test_a_fault_comes_in_its_place_among_the_events(data: bytes) -> None:
     assert "event 2 (b)" in str(fault)
 
 
-@pytest.mark.parametrize("body", [b'{"type":"error"}', b"<html>\n<p>data: 1</p>\n</html>", b"Bad gateway\n\n"])
+@pytest.mark.parametrize("body", [b'{"type":"error"}', b"<html>\n<p>data: 1</p>\n</html>", b"Bad\n\n", b"x" * 1000])
 def test_a_body_that_is_no_event_stream_is_shown(body: bytes) -> None:
     """Another kind of body is an error with the beginning of that body."""
-    for chunks in ([body], [body[at : at + 1] for at in range(len(body))]):
-        [fault] = decode(chunks)
+    for size in (1, 150, 1000):
+        [fault] = decode([body[at : at + size] for at in range(0, len(body), size)])
         assert isinstance(fault, StreamProtocolError)
-        assert body[:10].decode() in str(fault)
+        assert str(fault) == f"the body is not an event stream; it begins: {body[:200].decode()}"
 
 
 @pytest.mark.parametrize("body", [b"", b"ev", b"event", b"event: message_start\nda", b": hello", b"\xef\xbb"])

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import ast
+import re
 import subprocess
 import sys
 from pathlib import Path
@@ -29,8 +30,8 @@ MAY_IMPORT: dict[str, set[str]] = {
     "_text": {"_step", "_events"},
     "_blocks": {"_step", "_errors", "_json"},
     "_tap": {"_step", "_events"},
-    "_source": set(),
-    "_drive": {"_step", "_events", "_errors", "_message", "_source"},
+    "_source": {"_json"},
+    "_drive": {"_step", "_events", "_errors", "_message", "_source", "_sse"},
     "_api": {"_blocks", "_drive", "_sse", "_tap", "_text"},
     "__init__": {"_api", "_blocks", "_errors", "_events", "_message", "_usage"},
     "__main__": {PUBLIC, f"{PUBLIC}.testing"},
@@ -118,3 +119,16 @@ def test_importing_brings_no_transport_and_no_test_tool() -> None:
     foreign = {name for name in loaded if name.partition(".")[0] not in {PUBLIC, *sys.stdlib_module_names}}
     assert foreign == set()
     assert "claude_stream.testing" not in loaded
+
+
+def test_ci_runs_the_commands_of_the_readme() -> None:
+    """What CI checks is what the README tells people to type."""
+    root = Path(__file__).parent.parent
+    readme, ci = (root / "README.md").read_text(), (root / ".ci" / "run").read_text()
+    commands = [
+        *re.findall(r"^```sh\n(.*?)\n```", readme, re.MULTILINE),
+        *re.findall(r"\| `(\.venv/[^`]*)` \|", readme),
+    ]
+    named = [command for command in commands if "FOLDER" not in command and "tox" not in command]
+    assert len(named) == 7
+    assert [command for command in named if command not in ci] == []

@@ -79,6 +79,19 @@ def test_text_is_not_disturbed_by_a_broken_tool_call(mode: Mode) -> None:
     assert (outcome.items, outcome.error) == (["Hello"], None)
 
 
+def test_deltas_and_blocks_of_unknown_types(mode: Mode) -> None:
+    """Text is what ends up as the text of a text block, whatever the types of the deltas."""
+    events = message_events("Hello", {"type": "newtext", "text": "?"})
+    events[2]["delta"]["type"] = "text_delta_v2"
+    events[4]["content_block"]["text"] = ""
+    events.insert(3, {"type": "content_block_delta", "index": 0, "delta": {"type": "odd", "text": 5}})
+    chunks = mode.read(lambda: iter_text(mode.source(events[:3] + events[4:]))).items
+    assert chunks == ["Hello"]
+    message = mode.message(lambda: collect(mode.source(events[:3] + events[4:])))
+    assert "".join(block.text for block in message.content if block.type == "text") == "Hello"
+    assert mode.read(lambda: iter_text(mode.source(events))).items == ["Hello"]
+
+
 def test_each_chunk_leaves_before_the_next_event_is_asked_for(mode: Mode) -> None:
     """Nothing is held back: a chunk is in the reader's hands before the source is read again."""
     asked: list[int] = []

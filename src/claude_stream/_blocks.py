@@ -57,10 +57,10 @@ class Blocks(Step):
         stop_reason = self._accumulator.guard.stop_reason
         while self._closed:
             block = self._accumulator.blocks[self._closed[0]]
-            if block.type == "tool_use" and (block.open or block.fault or block.empty_input):
+            if block.type == "tool_use" and (block.unusable_input or block.empty_input):
                 if stop_reason is None and not ended:
                     return
-                if block.open or block.fault or stop_reason not in _CALLING:
+                if block.unusable_input or stop_reason not in _CALLING:
                     raise block.input_error()
             yield self._accumulator.block(self._closed.popleft())
 

@@ -17,15 +17,16 @@ import threading
 import weakref
 from collections.abc import AsyncIterator, Callable, Coroutine, Iterable, Iterator, Sequence
 from itertools import chain
-from typing import Any, Generic, TypeVar, cast
+from typing import Any, Generic, TypeGuard, TypeVar, cast
 
 import anyio
-from typing_extensions import Self, TypeGuard
+from typing_extensions import Self
 
 from ._errors import StreamProtocolError
 from ._events import to_event
 from ._message import Accumulator
 from ._source import is_async, is_finished, is_live, other_content, shut_down, socket_of, spent, was_read
+from ._sse import SSEDecoder
 from ._step import Step
 
 T = TypeVar("T")
@@ -64,6 +65,7 @@ def drive(
         if inner.view is None or decoder is not None:
             raise TypeError("what this iterator gives cannot be read here: pass what it was made from, or use tap()")
         accumulator = inner.accumulator
+        accumulator.beta = accumulator.beta or beta
         steps = make_steps(accumulator)
     view: View | None = (lambda wire: to_event(wire, beta=accumulator.beta)) if events else None
     return driver(source, steps, accumulator, view, inner)
@@ -137,8 +139,8 @@ class Driver(Generic[T]):
         if self._live and self.accumulator.guard.events == 0:
             if self._was_closed:
                 raise spent(self._source)
-            if content_type := other_content(self._source.response):
-                raise StreamProtocolError(f"the response is no event stream, but {content_type}")
+            if other := other_content(self._source.response):
+                raise StreamProtocolError(f"the response is not an event stream: {other}")
         for position, step in enumerate(self._steps, start=1):
             yield from _flow(self._steps[position:], step.finish())
 
@@ -153,7 +155,10 @@ class Driver(Generic[T]):
             guard = self.accumulator.guard
             if self._was_closed and guard.events == 0:
                 return spent(self._source)
-            error = guard.fail_in_sdk(exc) if self._live else guard.fail(exc)
+            if self._live:
+                error = guard.fail_in_sdk(exc)
+            else:
+                error = guard.fail_in_bytes(exc) if isinstance(self._steps[0], SSEDecoder) else guard.fail(exc)
         for step in (self.accumulator, *self._steps):
             error = step.fail(error)
         if error is not exc:

@@ -12,14 +12,17 @@ from __future__ import annotations
 
 import functools
 from collections.abc import Mapping
-from typing import Any, TypeGuard, cast
+from types import NoneType
+from typing import Any, TypeGuard, TypeVar, cast
 
 import anthropic
 from anthropic import types
 from anthropic.types import beta as beta_types
 
 from ._errors import StreamProtocolError
-from ._json import excerpt, is_array, is_object
+from ._json import copy_json, excerpt, is_array, is_object
+
+ModelT = TypeVar("ModelT", bound=anthropic.BaseModel)
 
 HELPER_MODULE = "anthropic.lib.streaming"
 
@@ -69,7 +72,10 @@ def to_wire(item: object) -> dict[str, Any] | None:
     if is_object(item):
         wire = item
     elif isinstance(item, anthropic.BaseModel):
-        dumped = _dump(item)
+        try:
+            dumped = _dump(item)
+        except (ValueError, RecursionError) as exc:  # pydantic's own limits, and text that is no Unicode
+            raise StreamProtocolError(f"an event that cannot be turned into JSON ({type(exc).__name__})") from exc
         if dumped is None:
             return None
         wire = SourcedEvent(dumped)
@@ -101,7 +107,7 @@ def _dump(event: anthropic.BaseModel) -> dict[str, Any] | None:
         # Nearly every event is a delta of one string, and pydantic's serializer costs ten times this.
         inner = delta.__dict__
         kind = inner.get("type")
-        field = DELTA_STRINGS.get(kind)
+        field = DELTA_STRINGS.get(kind) if type(kind) is str else None
         if field is not None and len(delta.model_fields_set) == 2 and "index" in state:
             return {"type": state["type"], "index": state["index"], "delta": {"type": kind, field: inner[field]}}
     return event.to_dict(mode="json", warnings=False)
@@ -115,12 +121,15 @@ def _made_by_helper(cls: type[object]) -> bool:
 def initial_content(wire: dict[str, Any]) -> list[dict[str, Any]]:
     """Return the content blocks that a ``message_start`` brings along: none, in all that was seen so far."""
     content = wire["message"].get("content")
-    return [block for block in content if is_block(block)] if is_array(content) else []
+    return content if is_array(content) else []
 
 
-def is_block(value: object) -> TypeGuard[dict[str, Any]]:
-    """Return whether this is the JSON of a content block, of whatever type."""
-    return is_object(value) and type(value.get("type")) is str
+def is_whole_block(value: object) -> TypeGuard[dict[str, Any]]:
+    """Return whether this is the JSON of a content block, of whatever type, with strings where they have to be."""
+    if not is_object(value) or type(value.get("type")) is not str:
+        return False
+    kind = value["type"]
+    return kind not in ("text", "thinking") or isinstance(value.get(kind), (str, NoneType))
 
 
 def is_beta(wire: dict[str, Any]) -> bool:
@@ -153,7 +162,19 @@ def to_event(wire: dict[str, Any], *, beta: bool = False) -> anthropic.BaseModel
     cls = (_BETA_EVENTS if beta else _STABLE_EVENTS).get(wire["type"], UnknownEvent)
     if isinstance(wire, SourcedEvent) and (cls is not UnknownEvent or isinstance(wire.source, UnknownEvent)):
         return wire.source
-    return cls.construct(**wire)
+    return construct(cls, copy_json(wire))
+
+
+def construct(cls: type[ModelT], fields: dict[str, Any]) -> ModelT:
+    """Build one of the SDK's objects, without validation, as the SDK itself does.
+
+    Raises:
+        StreamProtocolError: if the SDK cannot, as with fields that have the names of its parameters.
+    """
+    try:
+        return cls.construct(**fields)
+    except Exception as exc:
+        raise StreamProtocolError(f"the SDK cannot build a {cls.__name__} ({type(exc).__name__}: {exc})") from exc
 
 
 def with_event(wire: dict[str, Any], event: anthropic.BaseModel) -> SourcedEvent:

@@ -12,14 +12,14 @@ from collections.abc import Iterable
 from typing import Any
 
 from ._errors import (
-    StreamConnectionError,
     StreamError,
     StreamProtocolError,
     StreamTruncatedError,
+    ToolInputError,
     api_error,
     transport_error,
 )
-from ._events import DELTA_STRINGS, initial_content, is_block
+from ._events import DELTA_STRINGS, initial_content, is_whole_block
 from ._json import excerpt, is_object
 from ._step import Step
 
@@ -33,7 +33,7 @@ class Guard(Step):
         self.content_started = False
         self.stop_reason: str | None = None
         self.stopped = False  # message_stop was seen, and nothing can fail any more
-        self.open: list[int] = []  # a list, as `in` must not choke on an index that cannot be hashed
+        self.open: set[int] = set()
         self._blocks = 0
 
     @property
@@ -46,8 +46,7 @@ class Guard(Step):
         self.events += 1
         kind = item["type"]
         if kind == "content_block_delta":
-            if item.get("index") not in self.open:
-                raise self._impossible(item, f"block {item.get('index')!r} is not open")
+            self._require_open(item)
             delta = item.get("delta")
             if not is_object(delta):
                 raise self._impossible(item, "it has no delta")
@@ -57,22 +56,25 @@ class Guard(Step):
         elif kind == "content_block_start":
             self._start_block(item)
         elif kind == "content_block_stop":
-            if item.get("index") not in self.open:
-                raise self._impossible(item, f"block {item.get('index')!r} is not open")
+            self._require_open(item)
             self.open.remove(item["index"])
         elif kind == "message_start":
             if self.started:
                 raise self._impossible(item, "the message had already started")
             if not is_object(item.get("message")):
                 raise self._impossible(item, "it has no message")
+            content = initial_content(item)
+            if not all(map(is_whole_block, content)):
+                raise self._impossible(item, "its content is not a list of blocks")
             self.started = True
-            self._blocks = len(initial_content(item))
+            self._blocks = len(content)
+            self.content_started = self._blocks > 0
         elif kind == "message_delta":
             if not self.started:
                 raise self._impossible(item, "no message_start came before it")
             delta = item.get("delta")
-            if is_object(delta):
-                self.stop_reason = delta.get("stop_reason") or self.stop_reason
+            if is_object(delta) and isinstance(delta.get("stop_reason"), str):
+                self.stop_reason = delta["stop_reason"]
         elif kind == "message_stop":
             if not self.started:
                 raise self._impossible(item, "no message_start came before it")
@@ -87,11 +89,16 @@ class Guard(Step):
             raise self._impossible(item, "no message_start came before it")
         if type(index) is not int or index != self._blocks:
             raise self._impossible(item, f"its index is {index!r}, and the next block is {self._blocks}")
-        if not is_block(item.get("content_block")):
-            raise self._impossible(item, "it has no content_block with a type")
+        if not is_whole_block(item.get("content_block")):
+            raise self._impossible(item, "it has no content_block of a known shape")
         self._blocks += 1
-        self.open.append(index)
+        self.open.add(index)
         self.content_started = True
+
+    def _require_open(self, item: dict[str, Any]) -> None:
+        index = item.get("index")
+        if type(index) is not int or index not in self.open:
+            raise self._impossible(item, f"block {index!r} is not open")
 
     def _impossible(self, item: dict[str, Any], why: str) -> StreamProtocolError:
         return StreamProtocolError(f"event {self.events} ({item['type']}) cannot stand here: {why}: {excerpt(item)}")
@@ -99,19 +106,21 @@ class Guard(Step):
     def finish(self) -> Iterable[dict[str, Any]]:
         """Refuse an end that came too early."""
         if not self.complete:
-            what = f"in content block {self.open[0]}" if self.open else "without message_stop"
-            raise StreamTruncatedError(f"the stream ended early, {what}" if self.events else "the body was empty")
+            what = f"in content block {min(self.open)}" if self.open else "without message_stop"
+            raise StreamTruncatedError(f"the stream ended early, {what}" if self.events else "no event came at all")
         return ()
 
     def fail(self, exc: Exception) -> Exception:
-        """Return ours for an error of the transport or the SDK; a user's own exception is returned as it is."""
-        if isinstance(exc, StreamError):
-            return exc
-        return transport_error(exc) or exc
+        """Return ours for an error of a transport or the SDK; a user's own exception is returned as it is."""
+        return exc if isinstance(exc, StreamError) else transport_error(exc) or exc
+
+    def fail_in_bytes(self, exc: Exception) -> Exception:
+        """The same for what reading bytes raised, where the errors of plain sockets and files count, too."""
+        return exc if isinstance(exc, StreamError) else transport_error(exc, plain=True) or exc
 
     def fail_in_sdk(self, exc: Exception) -> Exception:
         """Return ours for anything that reading an SDK stream raised."""
-        known = self.fail(exc)
+        known = self.fail_in_bytes(exc)
         if isinstance(known, StreamError):
             return known
         what = f"{type(exc).__name__}: {exc}"
@@ -119,6 +128,7 @@ class Guard(Step):
             return StreamTruncatedError(f"the stream ended inside a character ({what})")
         if isinstance(exc, (json.JSONDecodeError, UnicodeDecodeError)):
             return StreamProtocolError(f"event {self.events + 1}: its data is not valid JSON ({what})")
-        if isinstance(exc, RuntimeError):
-            return StreamConnectionError(f"the stream was closed or read by somebody else ({what})")
+        if isinstance(exc, ValueError) and "tool parameter JSON" in what:
+            # The SDK's MessageStream parses tool inputs whether or not anybody asks for them.
+            return ToolInputError(f"the SDK cannot read a tool's input ({what})", raw=what.partition("JSON: ")[2])
         return StreamProtocolError(f"event {self.events + 1} could not be read by the SDK ({what})")

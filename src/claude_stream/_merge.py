@@ -55,6 +55,11 @@ class Block:
         return str(self._json or "")
 
     @property
+    def unusable_input(self) -> bool:
+        """Whether this is a tool call whose input is malformed, or that was never closed."""
+        return self.fault is not None or (self.open and self.type == "tool_use")
+
+    @property
     def empty_input(self) -> bool:
         """Whether no input came for this tool call: the tool takes none, or the call was cut at its first byte."""
         return self.type == "tool_use" and not self.raw and not self._data.get("input")
@@ -83,7 +88,8 @@ class Block:
     def _append(self, field: str, piece: str) -> None:
         text = self._texts.get(field)
         if text is None:
-            text = self._texts[field] = Text(self._data.get(field) or "")
+            before = self._data.get(field)
+            text = self._texts[field] = Text(before if isinstance(before, str) else "")
         text.append(piece)
 
     def _replace(self, delta: dict[str, Any]) -> None:
@@ -141,9 +147,9 @@ class Block:
     def input_error(self) -> ToolInputError:
         """Return the exception that says what is wrong with the input."""
         name = self._data.get("name")
+        why = self.fault or ("its block was never closed" if self.open else "nothing of it came")
         return ToolInputError(
-            f"the input of the tool call {name!r} cannot be used: {self.fault or 'nothing of it came'}: "
-            f"{excerpt(self.raw)}",
+            f"the input of the tool call {name!r} cannot be used: {why}: {excerpt(self.raw)}",
             raw=self.raw,
             tool_name=name,
             tool_use_id=self._data.get("id"),

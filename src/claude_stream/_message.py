@@ -7,6 +7,7 @@ from the merged JSON only when somebody asks for the message. Feeding costs the 
 
 from __future__ import annotations
 
+import contextlib
 from collections.abc import Iterable, Mapping
 from typing import Any, Generic, Literal, cast, overload
 
@@ -14,8 +15,8 @@ from anthropic.types import Message, MessageParam
 from anthropic.types.beta import BetaMessage
 from typing_extensions import TypeVar
 
-from ._errors import StreamAPIError, StreamError
-from ._events import initial_content, is_beta, to_wire
+from ._errors import StreamAPIError, StreamError, StreamProtocolError
+from ._events import construct, initial_content, is_beta, to_wire
 from ._guard import Guard
 from ._json import copy_json, is_object
 from ._merge import Block
@@ -48,9 +49,9 @@ class Accumulator(Step, Generic[MessageT]):
     """
 
     @overload
-    def __init__(self: Accumulator[Message], *, beta: Literal[False] = False) -> None: ...
+    def __init__(self: Accumulator[BetaMessage], *, beta: Literal[True]) -> None: ...
     @overload
-    def __init__(self, *, beta: bool) -> None: ...
+    def __init__(self, *, beta: bool = False) -> None: ...
     def __init__(self, *, beta: bool = False) -> None:
         self.beta = beta
         self.response: Any = None  # the driver sets it: for the request ID, and for what errors carry
@@ -76,8 +77,14 @@ class Accumulator(Step, Generic[MessageT]):
             wire = to_wire(item)
             if wire is None or not (passed := self.guard.feed(wire)):
                 return ()
+            self._merge(wire)
+        except RecursionError:
+            raise self.fail(StreamProtocolError(f"event {self.guard.events} is nested too deeply")) from None
         except StreamError as exc:
             raise self.fail(exc) from exc.__cause__
+        return passed
+
+    def _merge(self, wire: dict[str, Any]) -> None:
         kind = wire["type"]
         if kind == "content_block_delta":
             self._block_of(wire).add(wire["delta"])
@@ -86,10 +93,9 @@ class Accumulator(Step, Generic[MessageT]):
         elif kind == "content_block_stop":
             self._block_of(wire).close()
         elif kind == "message_delta":
-            self._merge(wire)
+            self._merge_delta(wire)
         elif kind == "message_start":
             self._start(wire)
-        return passed
 
     def _block_of(self, wire: dict[str, Any]) -> Block:
         index: int = wire["index"]
@@ -106,9 +112,9 @@ class Accumulator(Step, Generic[MessageT]):
         self.blocks.append(Block(start))
         if start["type"] == "fallback" and is_object(start.get("to")):
             # A fallback names the model that serves the rest, as the message of `create()` does.
-            cast("dict[str, Any]", self._message)["model"] = start["to"].get("model")
+            _overwrite(cast("dict[str, Any]", self._message), {"model": start["to"].get("model")})
 
-    def _merge(self, wire: dict[str, Any]) -> None:
+    def _merge_delta(self, wire: dict[str, Any]) -> None:
         message = cast("dict[str, Any]", self._message)
         for key, value in wire.items():
             if key == "delta":
@@ -136,7 +142,7 @@ class Accumulator(Step, Generic[MessageT]):
         return self._construct({"content": [self.blocks[index].merged()]}).content[0]
 
     def _construct(self, merged: dict[str, Any]) -> Any:
-        return (BetaMessage if self.beta else Message).construct(**merged)
+        return construct(BetaMessage if self.beta else Message, merged)
 
     @property
     def usage(self) -> Usage:
@@ -172,28 +178,28 @@ class Accumulator(Step, Generic[MessageT]):
         try:
             self.guard.finish()
             for block in self.blocks:
-                if block.fault and not (self.guard.stop_reason in CUTTING and block.cut):
+                if block.unusable_input and not (self.guard.stop_reason in CUTTING and block.cut):
                     raise block.input_error()
+            return cast("MessageT", self.message)
         except StreamError as exc:
-            raise self.fail(exc) from None
-        return cast("MessageT", self.message)
+            raise self.fail(exc) from exc.__cause__
 
     def to_param(self) -> MessageParam | None:
         """Return the message so far as one that the next request accepts, or None if nothing is left.
 
         Kept are closed blocks and the text of an open one. Left out is what the API answers with a
         400: thinking without its signature, thinking at the end, tool calls that are not whole,
-        server tool calls without their result (unless the turn was paused there), empty text.
+        server tool calls without their result (unless the turn was paused there), blank text.
         """
         merged = [(index, block.merged()) for index, block in enumerate(self.blocks)]
-        answered = {block.get("tool_use_id") for index, block in merged if not self.blocks[index].open}
+        answered = [block.get("tool_use_id") for index, block in merged if not self.blocks[index].open]
         paused = self.complete and self.guard.stop_reason == "pause_turn"
         unfinished = self.open_blocks
 
         def accepted(index: int, block: dict[str, Any]) -> bool:
             kind = block["type"]
             if kind == "text":
-                return bool(block.get("text"))
+                return bool((block.get("text") or "").strip())
             if kind == "thinking" and not block.get("signature"):
                 return False
             if kind in ("server_tool_use", "mcp_tool_use") and not paused and block.get("id") not in answered:
@@ -217,7 +223,8 @@ class Accumulator(Step, Generic[MessageT]):
     def fail(self, exc: Exception) -> Exception:
         """Give an error of ours the message so far, and say in it how far that is."""
         if isinstance(exc, StreamError) and exc.usage is None:
-            exc.partial = cast("Any", self.message)
+            with contextlib.suppress(StreamError):  # what is wrong may be that no message can be made of it
+                exc.partial = cast("Any", self.message)
             exc.usage = self.usage
             exc.content_started = self.guard.content_started
             exc.message = f"{exc.message} ({self._received()})"
@@ -229,7 +236,8 @@ class Accumulator(Step, Generic[MessageT]):
     def _received(self) -> str:
         if not self.guard.started:
             return f"after {self.guard.events} events; nothing of a message had come"
-        characters = sum(len(block.merged().get("text") or "") for block in self.blocks)
+        texts = [block.merged().get("text") for block in self.blocks]
+        characters = sum(len(text) for text in texts if isinstance(text, str))
         return (
             f"after {self.guard.events} events; received so far: "
             f"{len(self.blocks)} content blocks with {characters} characters of text"

@@ -25,13 +25,16 @@ from anthropic.lib.streaming import (
     MessageStreamManager,
 )
 
+from ._json import excerpt
+
 _LIVE = (
-    anthropic.Stream,
-    anthropic.AsyncStream,
+    # These come first: older SDKs pretend that they are `Stream`s, and warn when they are asked.
     MessageStream,
     AsyncMessageStream,
     BetaMessageStream,
     BetaAsyncMessageStream,
+    anthropic.Stream,
+    anthropic.AsyncStream,
 )
 _MANAGERS = (
     MessageStreamManager,
@@ -103,20 +106,27 @@ def was_read(response: Any) -> bool:
 
     A response whose body was loaded at once, as test doubles do, is closed as well, and still gives it.
     """
-    if not getattr(response, "is_closed", False):
-        return False
-    try:
-        return bool(response.content)
-    except Exception:  # the transport's own ResponseNotRead, from whichever package it is
-        return True
+    content = _loaded(response)
+    return bool(getattr(response, "is_closed", False)) and (content is None or b"message_start" in content)
 
 
 def other_content(response: Any) -> str | None:
-    """Return the content type of a live response that says that it is no event stream, or None."""
+    """Return what a response that gave no event holds instead, as far as it says so, or None."""
     content_type = str(getattr(response, "headers", {}).get("content-type", ""))
+    content = _loaded(response)
+    if content and b"data:" not in content and b"event:" not in content:
+        return excerpt(content)
     return (
         None if content_type == "" or "event-stream" in content_type or "eventstream" in content_type else content_type
     )
+
+
+def _loaded(response: Any) -> bytes | None:
+    try:
+        content = response.content
+    except Exception:  # the transport's own ResponseNotRead, from whichever package it is
+        return None
+    return content if isinstance(content, bytes) else None
 
 
 def socket_of(response: Any) -> socket.socket | None:

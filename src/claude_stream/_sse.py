@@ -10,6 +10,7 @@ Source: https://html.spec.whatwg.org/multipage/server-sent-events.html#event-str
 
 from __future__ import annotations
 
+import json
 from collections.abc import Iterable
 from typing import Any, cast
 
@@ -44,7 +45,7 @@ class SSEDecoder(Step):
             raise TypeError(f"from_sse() takes chunks of bytes, and this one is {kind}: {excerpt(item)}")
         chunk = bytes(cast("bytes", item))
         if self._count == 0 and len(self._head) < _HEAD:
-            self._head += chunk[:_HEAD]
+            self._head += chunk[: _HEAD - len(self._head)]
         if self._after_cr and chunk:
             chunk = chunk.removeprefix(b"\n")
             self._after_cr = False
@@ -78,7 +79,8 @@ class SSEDecoder(Step):
             lines[0] = lines[0].removeprefix(_BOM)
         for line in lines:
             if line.startswith(b"data:"):
-                self._data.append(line[5:])
+                if data := line[5:].strip():
+                    self._data.append(data)
             elif not line:
                 if self._data:
                     events.append(self._dispatch())
@@ -95,7 +97,7 @@ class SSEDecoder(Step):
         self._count += 1
         name = self._event.decode("utf-8", "replace")
         try:
-            event = jiter.from_json(data)
+            event = _parse(data)
         except ValueError as exc:
             if name == "error":
                 return {"type": "error", "error": data.decode("utf-8", "replace").strip()}
@@ -113,6 +115,14 @@ class SSEDecoder(Step):
         return StreamProtocolError(
             f"event {self._count} ({name or 'without a name'}): its data is not a JSON object: {excerpt(data)}"
         )
+
+
+def _parse(data: bytes) -> Any:
+    try:
+        return jiter.from_json(data)
+    except ValueError:
+        # The one thing that json allows and jiter does not is half of a surrogate pair. The SDK uses json.
+        return json.loads(data) if rb"\u" in data else jiter.from_json(data)
 
 
 def _is_field(line: bytes) -> bool:

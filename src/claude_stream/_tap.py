@@ -22,6 +22,10 @@ class Tap(Step):
     def feed(self, item: dict[str, Any]) -> Iterable[dict[str, Any]]:
         """Show the event to every observer, and pass it on."""
         event = to_event(item, beta=self._is_beta())
-        for observer in self._observers:
-            observer(event)
+        try:
+            for observer in self._observers:
+                observer(event)
+        except (StopIteration, StopAsyncIteration) as exc:
+            # It would pass for the end of the stream: Python turns it into the same in a generator (PEP 479).
+            raise RuntimeError(f"an observer raised {type(exc).__name__}") from exc
         return (with_event(item, event),)

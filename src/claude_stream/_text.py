@@ -23,26 +23,26 @@ class Strings(Step):
 
     def __init__(self, block_type: str, separator: str = "") -> None:
         self._type = block_type
-        self._delta_type = f"{block_type}_delta"
         self._separator = separator
-        self._started = False
+        self._indexes: set[int] = set()  # of the blocks of this type, whatever the types of their deltas
 
     def feed(self, item: dict[str, Any]) -> Iterable[str]:
         """Take one event and return what it adds."""
         kind = item["type"]
         if kind == "content_block_delta":
-            delta = item["delta"]
-            if delta.get("type") == self._delta_type and (text := delta[self._type]):
-                return (text,)
+            if item["index"] in self._indexes:
+                text = item["delta"].get(self._type)
+                if text and type(text) is str:
+                    return (text,)
         elif kind == "content_block_start":
-            return self._start(item["content_block"])
+            return self._start(item["index"], item["content_block"])
         elif kind == "message_start":
-            return [text for block in initial_content(item) for text in self._start(block)]
+            return [text for at, block in enumerate(initial_content(item)) for text in self._start(at, block)]
         return ()
 
-    def _start(self, block: dict[str, Any]) -> Iterable[str]:
+    def _start(self, index: int, block: dict[str, Any]) -> Iterable[str]:
         if block["type"] != self._type:
             return ()
-        text = (self._separator if self._started else "") + (block.get(self._type) or "")
-        self._started = True
+        text = (self._separator if self._indexes else "") + (block.get(self._type) or "")
+        self._indexes.add(index)
         return (text,) if text else ()

@@ -13,6 +13,7 @@ import dataclasses
 from collections.abc import Mapping
 from typing import TYPE_CHECKING, Any, Protocol
 
+import anthropic
 from typing_extensions import Self
 
 from ._json import is_object
@@ -111,17 +112,19 @@ class UsageTally:
         Raises:
             TypeError: if ``item`` is neither.
         """
+        message: Any
         subject: Any = item
         if hasattr(subject, "stop_reason"):
             message = subject
-            counts: dict[str, Any] = message.usage.to_dict() if message.usage is not None else {}
-            usage = Usage.from_wire(counts, final=message.stop_reason is not None)
-        elif hasattr(subject, "message") and isinstance(subject.usage, Usage):
+            counts = getattr(message, "usage", None)
+            wire = counts.to_dict(mode="json", warnings=False) if isinstance(counts, anthropic.BaseModel) else {}
+            usage = Usage.from_wire(wire, final=subject.stop_reason is not None)
+        elif isinstance(getattr(subject, "usage", None), Usage):
             message, usage = subject.message, subject.usage
         else:
             raise TypeError(f"add() takes a Message or an Accumulator, and this is a {type(item).__name__}")
         if message is not None:
-            self._by_id[message.id] = (message.model, usage)
+            self._by_id[str(message.id)] = (str(message.model), usage)
 
     @property
     def total(self) -> Usage:

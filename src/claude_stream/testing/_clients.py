@@ -14,6 +14,7 @@ from typing import Any, TypeAlias, Union
 
 import anthropic
 import anyio
+from anthropic import Anthropic, AsyncAnthropic
 
 from ._recording import Recording
 
@@ -26,7 +27,7 @@ def _http() -> Any:
     return importlib.import_module(next(package for package in packages if package.startswith("httpx")))
 
 
-def replay_client(*recordings: _Recorded, speed: float = 0) -> anthropic.Anthropic:
+def replay_client(*recordings: _Recorded, speed: float = 0) -> Anthropic:
     """Return an `Anthropic` client that answers its requests from recordings, one a request, in order.
 
     Args:
@@ -39,16 +40,14 @@ def replay_client(*recordings: _Recorded, speed: float = 0) -> anthropic.Anthrop
     """
     http = _http()
     transport = http.MockTransport(_Player(recordings, http, lambda recording: _play(recording, speed)))
-    return anthropic.Anthropic(api_key="sk-ant-replay", max_retries=0, http_client=http.Client(transport=transport))
+    return Anthropic(api_key="sk-ant-replay", max_retries=0, http_client=http.Client(transport=transport))
 
 
-def async_replay_client(*recordings: _Recorded, speed: float = 0) -> anthropic.AsyncAnthropic:
+def async_replay_client(*recordings: _Recorded, speed: float = 0) -> AsyncAnthropic:
     """Return the same as `replay_client` does, as an `AsyncAnthropic` client."""
     http = _http()
     transport = http.MockTransport(_Player(recordings, http, lambda recording: _aplay(recording, speed)))
-    return anthropic.AsyncAnthropic(
-        api_key="sk-ant-replay", max_retries=0, http_client=http.AsyncClient(transport=transport)
-    )
+    return AsyncAnthropic(api_key="sk-ant-replay", max_retries=0, http_client=http.AsyncClient(transport=transport))
 
 
 class _Player:
