@@ -115,6 +115,7 @@ BODIES: dict[str, bytes] = {
     "content_block_stop for no block": _with({"type": "content_block_stop", "index": 4}),
     "message_start without message": body_of([{"type": "message_start"}, *_GOOD[1:], *_REST]),
     "message_delta first": body_of([_DELTA]),
+    "message_stop first": body_of([_END]),
     "message_delta without usage": body_of([*_GOOD, _STOP, {k: v for k, v in _DELTA.items() if k != "usage"}, _END]),
     "later message_delta with null stop_reason": body_of(
         [*_GOOD, _STOP, _DELTA, {**_DELTA, "delta": {"stop_reason": None, "stop_sequence": None}}, _END]
@@ -164,6 +165,7 @@ NOTHING_RECEIVED = {
     "delta before message_start",
     "message_start without message",
     "message_delta first",
+    "message_stop first",
     "message_start with broken content",
     *CONTENT_TYPES,
 }

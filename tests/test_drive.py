@@ -508,6 +508,21 @@ def test_an_unawaited_request_that_is_never_read(mode: Mode) -> None:
     gc.collect()
 
 
+def test_closing_over_a_list_is_fine(mode: Mode) -> None:
+    """A source that has nothing to close is none to complain about."""
+
+    async def main() -> None:
+        async with iter_text(mode.source(EVENTS)) as chunks:  # type: ignore[attr-defined] - at run time it is one
+            assert await chunks.__anext__() == "Hello, w"
+
+    if mode.is_async:
+        mode.run(main)
+    else:
+        with iter_text(EVENTS) as chunks:  # type: ignore[attr-defined] - at run time it is one
+            assert next(chunks) == "Hello, w"
+    assert not hasattr(EVENTS, "close")
+
+
 def test_closing_closes_a_users_generator(mode: Mode) -> None:
     """`close` reaches through stages to the source."""
     closed: list[bool] = []

@@ -22,6 +22,7 @@ from claude_stream import (
     collect,
     from_sse,
     iter_events,
+    iter_text,
 )
 from claude_stream.testing import message_events
 from tests.faults import BODIES, error_event
@@ -50,6 +51,34 @@ def test_what_is_no_event_is_named(item: Any) -> None:
     """Anything that is no event is a StreamProtocolError that shows it."""
     with pytest.raises(StreamProtocolError, match=r"is not an event|without a type"):
         Accumulator().feed(item)
+
+
+def test_an_event_that_is_nested_too_deeply() -> None:
+    """Python's limit on recursion is no exception that a reader of a stream has to know."""
+    deep: list[Any] = []
+    for _ in range(3000):
+        deep = [deep]
+    accumulator = fed(message_events("Hello", cut=3))
+    with pytest.raises(StreamProtocolError, match="nested too deeply") as caught:
+        accumulator.feed(delta(0, type="deep_delta", deep=deep))
+    assert caught.value.partial == accumulator.message
+
+
+@pytest.mark.parametrize("name", ["_fields_set", "_BaseModel__cls"])
+def test_fields_with_names_that_the_sdk_trips_over(mode: Mode, name: str) -> None:
+    """What the SDK cannot build is an error of ours, when somebody looks at it."""
+    events = message_events("Hi")
+    events.insert(3, {"type": "news", name: [1]})
+    outcome = mode.read(lambda: iter_events(mode.source(events)))
+    assert len(outcome.items) == 3
+    assert isinstance(outcome.error, StreamProtocolError)
+    assert outcome.error.partial is not None
+    assert "".join(mode.read(lambda: iter_text(mode.source(events))).items) == "Hi"
+    start, *rest = message_events("Hi")
+    start["message"][name] = [1]
+    with pytest.raises(StreamProtocolError, match="cannot build") as caught:
+        collect([start, *rest])
+    assert caught.value.partial is None
 
 
 def test_an_error_holds_the_message_so_far() -> None:

@@ -181,7 +181,13 @@ class SyncDriver(Driver[T], Iterator[T]):
 
     def __next__(self) -> T:
         item = self.pull()
-        return cast("T", item if self.view is None else self.view(item))
+        if self.view is None:
+            return cast("T", item)
+        try:
+            return cast("T", self.view(item))
+        except Exception as exc:
+            self._close_live()
+            raise self._failed(exc, in_source=False)  # noqa: B904 - it sets the cause itself
 
     def pulls(self) -> Iterator[Any]:
         """Iterate what `pull` gives."""
@@ -285,7 +291,12 @@ class AsyncDriver(Driver[T], AsyncIterator[T]):
         return self.pull() if self.view is None else self._view_next(self.view)
 
     async def _view_next(self, view: View) -> T:
-        return cast("T", view(await self.pull()))
+        item = await self.pull()
+        try:
+            return cast("T", view(item))
+        except Exception as exc:
+            await self._close_live()
+            raise self._failed(exc, in_source=False)  # noqa: B904 - it sets the cause itself
 
     async def pull(self) -> Any:
         """Return the next result, below the view."""

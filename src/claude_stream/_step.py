@@ -6,16 +6,17 @@ not know whether a sync or an async driver feeds them, so every one is tested by
 
 from __future__ import annotations
 
+from abc import ABC, abstractmethod
 from collections.abc import Iterable
 from typing import Any
 
 
-class Step:
-    """The base of all steps: passes every item on and changes nothing."""
+class Step(ABC):
+    """The base of all steps."""
 
+    @abstractmethod
     def feed(self, item: Any) -> Iterable[Any]:
         """Take one item and return what it gives, which may be nothing or several items."""
-        return (item,)
 
     def finish(self) -> Iterable[Any]:
         """Return what is still held back. Called once, when the source has ended well."""
