@@ -424,6 +424,34 @@ def test_a_second_thread_is_refused() -> None:
     assert chunks == ["Hello, w", "orld!"]
 
 
+def test_closing_from_another_thread_never_looks_like_the_end() -> None:
+    """A reader whose stream another thread closes gets an error, also between two reads, that asks for no retry."""
+    iterator: Any = iter_text(iter(EVENTS))
+    read_one, closed = threading.Event(), threading.Event()
+    outcome: list[Any] = []
+
+    def read() -> None:
+        try:
+            for chunk in iterator:
+                outcome.append(chunk)
+                read_one.set()
+                assert closed.wait(5)
+        except StreamConnectionError as exc:
+            outcome.append(exc)
+
+    reader = threading.Thread(target=read)
+    reader.start()
+    assert read_one.wait(5)
+    iterator.close()
+    closed.set()
+    reader.join(5)
+    assert outcome[0] == "Hello, w"
+    assert isinstance(outcome[1], StreamConnectionError)
+    assert not outcome[1].retryable
+    assert outcome[1].partial is not None
+    assert list(iterator) == []
+
+
 def test_a_second_task_is_refused(mode: Mode) -> None:
     """One reader at a time holds for tasks as well."""
     if not mode.is_async:

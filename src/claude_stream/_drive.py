@@ -22,7 +22,7 @@ from typing import Any, Generic, TypeGuard, TypeVar, cast
 import anyio
 from typing_extensions import Self
 
-from ._errors import StreamProtocolError
+from ._errors import StreamConnectionError, StreamProtocolError
 from ._events import to_event
 from ._message import Accumulator
 from ._source import is_async, is_finished, is_live, other_content, shut_down, socket_of, spent, was_read
@@ -82,6 +82,12 @@ def _flow(steps: Sequence[Step], items: Iterable[Any]) -> Iterator[Any]:
     return iter(items)
 
 
+def _interruption() -> StreamConnectionError:
+    error = StreamConnectionError("the stream was closed while it was being read")
+    error.retryable = False  # whoever pressed the stop button does not want it back
+    return error
+
+
 class Driver(Generic[T]):
     """What both drivers share: the steps, and what becomes of an end or a failure. No I/O.
 
@@ -111,7 +117,8 @@ class Driver(Generic[T]):
         self._begun = False
         self._ended = False
         self._settled = False
-        self._was_closed = False
+        self._was_closed = False  # the response, before anything was read
+        self._interrupted = False  # by a close() from elsewhere than where it is read
 
     def _adopt(self) -> None:
         """Refuse a source that was read before."""
@@ -151,7 +158,10 @@ class Driver(Generic[T]):
         if in_source and self._inner is not None:
             return exc
         error = exc
-        if in_source:
+        if self._interrupted:
+            self._interrupted = False
+            error = _interruption()
+        elif in_source:
             guard = self.accumulator.guard
             if self._was_closed and guard.events == 0:
                 return spent(self._source)
@@ -177,6 +187,7 @@ class SyncDriver(Driver[T], Iterator[T]):
         super().__init__(*args)
         self._items: Iterator[Any] = iter(self._source) if self._inner is None else self._inner.pulls()
         self._reader = threading.Lock()
+        self._reader_thread = 0
         self._source_failed = False
 
     def __next__(self) -> T:
@@ -202,11 +213,14 @@ class SyncDriver(Driver[T], Iterator[T]):
         try:
             if not self._begun:
                 self._adopt()
+                self._reader_thread = threading.get_ident()
                 self._outs = _flow(self._steps, self._receive())
             while True:
                 try:
                     return next(self._outs)
                 except StopIteration:
+                    if self._interrupted:
+                        raise self._failed(_interruption(), in_source=False) from None
                     if self._ended:
                         self._settle()
                         raise
@@ -266,7 +280,12 @@ class SyncDriver(Driver[T], Iterator[T]):
         self.close()
 
     def close(self) -> None:
-        """Stop: close the source, where it can be closed. What was received stays readable."""
+        """Stop: close the source, where it can be closed. What was received stays readable.
+
+        A reader in another thread gets a `StreamConnectionError` unless the message was complete.
+        """
+        elsewhere = self._reader_thread not in (0, threading.get_ident())
+        self._interrupted = elsewhere and not self._ended and not self.accumulator.complete
         self._begun = self._ended = self._settled = True
         self._outs = iter(())
         if self._live and self._reader.locked() and (sock := socket_of(self._source.response)) is not None:
@@ -380,7 +399,11 @@ class AsyncDriver(Driver[T], AsyncIterator[T]):
         await self.aclose()
 
     async def aclose(self) -> None:
-        """Stop: close the source, where it can be closed. What was received stays readable."""
+        """Stop: close the source, where it can be closed. What was received stays readable.
+
+        A task that is reading meanwhile gets a `StreamConnectionError`.
+        """
+        self._interrupted = self._reading
         self._begun = self._ended = self._settled = True
         self._outs = iter(())
         close = getattr(self._source, "aclose", None) or getattr(self._source, "close", None)
