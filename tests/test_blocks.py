@@ -118,6 +118,14 @@ def test_blocks_come_when_they_close_and_in_order(mode: Mode) -> None:
     assert seen == [("text", 3), ("ping", 11), ("get_weather", 11)]
 
 
+def test_a_call_does_not_wait_for_another(mode: Mode) -> None:
+    """A call that is certain to be whole is handed out although an earlier one is not yet."""
+    outcome = mode.read(lambda: iter_tool_calls(mode.source(message_events(("ping", {}), WEATHER, error="api_error"))))
+    assert [call.name for call in outcome.items] == ["get_weather"]
+    calls = mode.read(lambda: iter_tool_calls(mode.source(message_events(("ping", {}), WEATHER)))).items
+    assert [call.name for call in calls] == ["get_weather", "ping"]
+
+
 def test_tool_calls_are_yours_alone(mode: Mode) -> None:
     """Calls of the server's tools are no concern of `iter_tool_calls`, broken or not."""
     for raw in ('{"query": "x"}', "{oops"):
@@ -169,7 +177,7 @@ def test_malformed_input_makes_collect_raise(mode: Mode, raw: str, stop_reason: 
     error = mode.read(lambda: collect(mode.source(tool_events(raw, stop_reason)))).error
     assert isinstance(error, ToolInputError)
     assert error.partial is not None
-    assert error.partial.content[0].text == "Hello"  # type: ignore[union-attr] - it is the text block
+    assert error.partial.content[0].text == "Hello"  # type: ignore[union-attr]  # it is the text block
 
 
 def test_tool_inputs_grow(mode: Mode) -> None:

@@ -42,7 +42,8 @@ def namespace() -> dict[str, Any]:
     return {
         "events": message_events("Hello, world!", chunk=7),
         "tool_events": tool_events,
-        "client": replay_client("answer.sse"),
+        "client": replay_client("answer.sse", "answer.sse"),
+        "async_client": async_replay_client("answer.sse"),
     }
 
 

@@ -59,6 +59,7 @@ FUNCTIONS: list[Callable[..., Any]] = [
     [
         ("Hello", "this is str"),
         (b"data: 1", "from_sse"),
+        (type("APIResponse", (), {"parse": print})(), "what its parse"),
         ({"type": "ping"}, "single dict"),
         (collect(EVENTS), "stream=True"),
         (7, "this is int"),
@@ -91,6 +92,15 @@ def test_an_awaitable_that_gives_no_stream(mode: Mode) -> None:
         assert says in str(error)
 
 
+@pytest.mark.parametrize("item", [collect(EVENTS), collect(EVENTS).to_dict()])
+def test_a_finished_message_among_events(mode: Mode, item: Any) -> None:
+    """A message in the place of an event is a mistake that no retry mends."""
+    error = mode.read(lambda: iter_text(mode.source([item]))).error
+    assert isinstance(error, StreamProtocolError)
+    assert "a finished message is not an event" in str(error)
+    assert not error.retryable
+
+
 @pytest.mark.parametrize("item", ["data: x", b"data: x", 3, None])
 def test_items_that_are_no_events(mode: Mode, item: Any) -> None:
     """A source that yields something else is a StreamProtocolError with what came before."""
@@ -103,7 +113,13 @@ def test_items_that_are_no_events(mode: Mode, item: Any) -> None:
 def test_an_observer_that_cannot_be_called() -> None:
     """`tap` refuses it at once."""
     with pytest.raises(TypeError, match="cannot be called"):
-        tap(EVENTS, None)  # type: ignore[arg-type] - that is the mistake
+        tap(EVENTS, None)  # type: ignore[arg-type]  # that is the mistake
+
+    async def observe(event: object) -> None:
+        raise NotImplementedError
+
+    with pytest.raises(TypeError, match="is async"):
+        tap(EVENTS, observe)
 
 
 def test_a_spent_sdk_stream(mode: Mode) -> None:
@@ -497,7 +513,7 @@ def test_cancelling_leaves_the_partial_readable(mode: Mode) -> None:
 
     mode.run(main)
     assert accumulator.message is not None
-    assert accumulator.message.content[0].text == "Hello, w"  # type: ignore[union-attr] - it is the text block
+    assert accumulator.message.content[0].text == "Hello, w"  # type: ignore[union-attr]  # it is the text block
 
 
 def test_leaving_early_closes_what_the_block_is_over(mode: Mode) -> None:
@@ -505,7 +521,7 @@ def test_leaving_early_closes_what_the_block_is_over(mode: Mode) -> None:
 
     async def main() -> None:
         stream = await mode.stream(body_of(EVENTS))
-        async with iter_text(stream) as chunks:  # type: ignore[attr-defined] - at run time it is one
+        async with iter_text(stream) as chunks:  # type: ignore[attr-defined]  # at run time it is one
             async for _ in chunks:
                 break
         assert stream.response.is_closed
@@ -516,7 +532,7 @@ def test_leaving_early_closes_what_the_block_is_over(mode: Mode) -> None:
         mode.run(main)
         return
     stream = mode.stream(body_of(EVENTS))
-    with contextlib.closing(iter_text(stream)) as chunks:  # type: ignore[type-var] - at run time it has a close
+    with contextlib.closing(iter_text(stream)) as chunks:  # type: ignore[type-var]  # at run time it has a close
         next(chunks)
     assert stream.response.is_closed
     with chunks:
@@ -530,7 +546,7 @@ def test_an_unawaited_request_that_is_never_read(mode: Mode) -> None:
         pytest.skip("there is nothing to await")
 
     async def main() -> None:
-        await iter_text(mode.stream(body_of(EVENTS))).aclose()  # type: ignore[attr-defined] - at run time it has one
+        await iter_text(mode.stream(body_of(EVENTS))).aclose()  # type: ignore[attr-defined]  # at run time it has one
 
     mode.run(main)
     gc.collect()
@@ -540,13 +556,13 @@ def test_closing_over_a_list_is_fine(mode: Mode) -> None:
     """A source that has nothing to close is none to complain about."""
 
     async def main() -> None:
-        async with iter_text(mode.source(EVENTS)) as chunks:  # type: ignore[attr-defined] - at run time it is one
+        async with iter_text(mode.source(EVENTS)) as chunks:  # type: ignore[attr-defined]  # at run time it is one
             assert await chunks.__anext__() == "Hello, w"
 
     if mode.is_async:
         mode.run(main)
     else:
-        with iter_text(EVENTS) as chunks:  # type: ignore[attr-defined] - at run time it is one
+        with iter_text(EVENTS) as chunks:  # type: ignore[attr-defined]  # at run time it is one
             assert next(chunks) == "Hello, w"
     assert not hasattr(EVENTS, "close")
 
@@ -569,13 +585,13 @@ def test_closing_closes_a_users_generator(mode: Mode) -> None:
             closed.append(True)
 
     async def main() -> None:
-        async with iter_text(iter_events(aevents())) as chunks:  # type: ignore[attr-defined] - at run time it is one
+        async with iter_text(iter_events(aevents())) as chunks:  # type: ignore[attr-defined]  # at run time it is one
             assert await chunks.__anext__() == "Hello, w"
 
     if mode.is_async:
         mode.run(main)
     else:
-        with iter_text(iter_events(events())) as chunks:  # type: ignore[attr-defined] - at run time it is one
+        with iter_text(iter_events(events())) as chunks:  # type: ignore[attr-defined]  # at run time it is one
             assert next(chunks) == "Hello, w"
     assert closed == [True]
 

@@ -153,7 +153,7 @@ def test_a_tool_input_error_says_which_call() -> None:
     assert isinstance(error, ValueError)
     assert (error.tool_name, error.tool_use_id, error.raw) == ("tool", "toolu_test_1", '{"a": oops!}')
     assert error.partial is not None
-    assert error.partial.content[0].text == "Hello"  # type: ignore[union-attr] - it is the text block
+    assert error.partial.content[0].text == "Hello"  # type: ignore[union-attr]  # it is the text block
 
 
 @pytest.mark.parametrize(

@@ -88,7 +88,7 @@ def test_an_error_holds_the_message_so_far() -> None:
         accumulator.feed(delta(7, type="text_delta", text="x"))
     assert caught.value.partial == accumulator.message
     assert "event 5 (content_block_delta)" in str(caught.value)
-    assert "5 characters of text" in str(caught.value)
+    assert "characters of text 5" in str(caught.value)
     with pytest.raises(StreamAPIError) as caught_api:
         accumulator.feed(error_event("api_error"))
     assert caught_api.value.partial == accumulator.message
@@ -104,7 +104,7 @@ def test_the_result_of_an_incomplete_message_is_refused() -> None:
     assert not accumulator.complete
     assert accumulator.open_blocks == (0,)
     assert accumulator.message is not None
-    assert accumulator.message.content[0].text == "Hello"  # type: ignore[union-attr] - it is the text block
+    assert accumulator.message.content[0].text == "Hello"  # type: ignore[union-attr]  # it is the text block
 
 
 def test_before_the_first_event() -> None:
@@ -120,7 +120,7 @@ def test_a_delta_of_an_unknown_shape_is_merged(fields: dict[str, Any]) -> None:
     events = message_events("Hello")
     events.insert(3, {"type": "content_block_delta", "index": 0, "delta": fields})
     message = collect(events)
-    assert message.content[0].text == "Hello"  # type: ignore[union-attr] - it is the text block
+    assert message.content[0].text == "Hello"  # type: ignore[union-attr]  # it is the text block
     assert message.content[0].to_dict().get("volume") == fields.get("volume")
 
 
@@ -179,7 +179,7 @@ def test_a_message_delta_overwrites_and_null_never_erases() -> None:
     ]
     merged = collect(events).to_dict(warnings=False)
     assert merged["stop_reason"] == "end_turn"
-    assert merged["container"]["id"] == "c"  # type: ignore[index] - a dict here
+    assert merged["container"]["id"] == "c"  # type: ignore[index]  # a dict here
     assert merged["usage"] == {"input_tokens": 10, "output_tokens": 9, "cache_read_input_tokens": 5}
     assert merged["context_management"] == {"applied_edits": []}
     assert merged["news"] is None
@@ -387,6 +387,7 @@ INTERRUPTED: dict[str, tuple[list[Any], int | None, list[Any] | None]] = {
     "after a server's tool call": (["Hello", SEARCH, RESULT], 9, [TEXT]),
     "in the middle of its result": (["Hello", SEARCH, RESULT], 10, [TEXT]),
     "after its result": (["Hello", SEARCH, RESULT], 11, [TEXT, SEARCH, RESULT]),
+    "after a tool call without input": (["Hello", ("ping", {}), WEATHER], 10, [TEXT]),
     "after citations": ([CITED], 5, [CITED]),
     "complete": ([THINKING, "Hello", WEATHER], None, [THINKING, TEXT, {**TOOL, "id": "toolu_test_2"}]),
 }

@@ -44,7 +44,7 @@ def test_running_out_of_recordings_is_clear(mode: Mode) -> None:
     async def main() -> None:
         client = mode.client(recording)
         assert await collect(client.messages.create(**REQUEST, stream=True))
-        with pytest.raises(anthropic.NotFoundError, match="no recording is left: 1 were given"):
+        with pytest.raises(anthropic.NotFoundError, match="no recording is left for request 2"):
             await client.messages.create(**REQUEST, stream=True)
 
     if mode.is_async:
@@ -52,7 +52,7 @@ def test_running_out_of_recordings_is_clear(mode: Mode) -> None:
         return
     client = mode.client(recording)
     assert collect(client.messages.create(**REQUEST, stream=True))
-    with pytest.raises(anthropic.NotFoundError, match="no recording is left: 1 were given"):
+    with pytest.raises(anthropic.NotFoundError, match="no recording is left for request 2"):
         client.messages.create(**REQUEST, stream=True)
 
 
@@ -62,6 +62,12 @@ def test_a_raw_body_is_cut_behind_each_event() -> None:
         body = body_of(message_events("Hi")).replace(b"\n", line_end)
         recording = Recording.from_bytes(body)
         assert (recording.body(), len(recording.chunks), recording.offsets) == (body, 6, None)
+
+
+@pytest.mark.parametrize(("content", "kind"), [(b'{"type": "error"}', "application/json"), (b"<html>", "text/html")])
+def test_a_raw_body_that_is_no_event_stream(content: bytes, kind: str) -> None:
+    """What a failing server sent in its place is served as what it is."""
+    assert Recording.from_bytes(content).content_type == kind
 
 
 def test_recordings_are_answered_in_order_and_from_files(tmp_path: Path, mode: Mode) -> None:

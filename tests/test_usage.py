@@ -49,6 +49,9 @@ def test_usages_add_up() -> None:
     """The sum is final only if both are."""
     assert Usage(1, 2, 3, 4, 5, final=True) + Usage(1, 1, 1, 1, 1) == Usage(2, 3, 4, 5, 6)
     assert (Usage(final=True) + Usage(final=True)).final
+    assert sum([Usage(1, final=True), Usage(2, final=True)]) == Usage(3, final=True)
+    with pytest.raises(TypeError):
+        _ = 1 + Usage()
 
 
 def test_a_message_counts_once() -> None:

@@ -1,10 +1,16 @@
-"""Run tools while the answer is still arriving, on an async client."""
+"""Run tools while the answer is still arriving, and go on until the model needs no more, on an async client."""
 
 import asyncio
 from typing import Any
 
-from claude_stream import ToolInputError, iter_tool_calls
+from claude_stream import Accumulator, ToolInputError, iter_tool_calls, tap
 from claude_stream.testing import Recording, async_replay_client, message_events
+
+# Recorded answers stand in for the API; with a key, use `anthropic.AsyncAnthropic()`.
+client = async_replay_client(
+    Recording.from_events(message_events("Let me see.", ("get_weather", {"city": "Paris"}))),
+    Recording.from_events(message_events("It is sunny in Paris.")),
+)
 
 
 def get_weather(city: str) -> str:
@@ -13,24 +19,23 @@ def get_weather(city: str) -> str:
 
 
 async def main() -> None:
-    """Answer the tool calls of one turn."""
-    # A recorded answer stands in for the API; with a key, use `anthropic.AsyncAnthropic()`.
-    answer = message_events("Let me see.", ("get_weather", {"city": "Paris"}), ("get_weather", {"city": "Rome"}))
-    client = async_replay_client(Recording.from_events(answer))
-    request = client.messages.create(
-        model="claude-sonnet-5-5",
-        max_tokens=1024,
-        messages=[{"role": "user", "content": "How is the weather in Paris and in Rome?"}],
-        stream=True,
-    )
-    results: list[dict[str, Any]] = []
-    try:
-        async for call in iter_tool_calls(request):
-            results.append({"type": "tool_result", "tool_use_id": call.id, "content": get_weather(**call.input)})
-    except ToolInputError as error:
-        print("cut or malformed, and not run:", error.tool_name, error.raw)
-    for result in results:
-        print(result["tool_use_id"], result["content"])
+    """Answer tool calls until there are none."""
+    messages: list[Any] = [{"role": "user", "content": "How is the weather in Paris?"}]
+    while True:
+        accumulator = Accumulator()
+        request = client.messages.create(model="claude-sonnet-5-5", max_tokens=1024, messages=messages, stream=True)
+        results: list[dict[str, Any]] = []
+        try:
+            async for call in iter_tool_calls(tap(request, accumulator.feed)):
+                forecast = get_weather(str(call.input["city"]))
+                results.append({"type": "tool_result", "tool_use_id": call.id, "content": forecast})
+        except ToolInputError as error:
+            print("cut or malformed, and not run:", error.tool_name, error.raw)
+            return
+        if not results:
+            print(accumulator.result().content[0])
+            return
+        messages += [accumulator.to_param(), {"role": "user", "content": results}]
 
 
 asyncio.run(main())

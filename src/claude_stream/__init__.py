@@ -21,6 +21,7 @@ from ._api import (
     tap,
 )
 from ._blocks import ToolInput
+from ._client import open_stream, wrap
 from ._errors import (
     StreamAPIError,
     StreamAuthenticationError,
@@ -43,10 +44,15 @@ from ._errors import (
 )
 from ._events import UnknownEvent
 from ._message import Accumulator
+from ._message_stream import AsyncMessageStream, MessageStream
+from ._resilience import restart, with_timeout
+from ._timing import StreamTimer
 from ._usage import Usage, UsageTally
 
 __all__ = [
     "Accumulator",
+    "AsyncMessageStream",
+    "MessageStream",
     "StreamAPIError",
     "StreamAuthenticationError",
     "StreamBadRequestError",
@@ -63,6 +69,7 @@ __all__ = [
     "StreamProtocolError",
     "StreamRateLimitError",
     "StreamTimeoutError",
+    "StreamTimer",
     "StreamTruncatedError",
     "ToolInput",
     "ToolInputError",
@@ -77,5 +84,9 @@ __all__ = [
     "iter_thinking",
     "iter_tool_calls",
     "iter_tool_inputs",
+    "open_stream",
+    "restart",
     "tap",
+    "with_timeout",
+    "wrap",
 ]

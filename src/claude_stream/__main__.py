@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import argparse
 import dataclasses
+import io
 import os
 import sys
 import time
@@ -23,12 +24,15 @@ def main(argv: Sequence[str] | None = None) -> int:
     0 is a complete stream, 1 a broken one, 2 a command that cannot be carried out, 130 Ctrl-C.
     """
     options = _parser().parse_args(argv)
+    stdout: object = sys.stdout
+    if isinstance(stdout, io.TextIOWrapper):
+        stdout.reconfigure(errors="replace")  # a terminal that lacks a character must not end the answer
     try:
-        recording = _load(options.file)
-    except (OSError, ValueError) as exc:
-        print(f"claude-stream: {exc}", file=sys.stderr)
-        return 2
-    try:
+        try:
+            recording = _load(options.file)
+        except (OSError, ValueError) as exc:
+            print(f"claude-stream: {exc}", file=sys.stderr)
+            return 2
         return _play(recording, options.speed)
     except BrokenPipeError:
         # Whoever read our output has had enough. Python would complain once more when it flushes at exit.

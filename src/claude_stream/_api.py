@@ -92,7 +92,7 @@ def iter_text(source: Any, /, *, separator: str = "") -> Any:
         ...     print(chunk, end="|")
         Hello, |world!|
     """
-    return drive(source, lambda _: [Strings("text", separator)])
+    return drive(source, lambda accumulator: [Strings(accumulator, "text", separator)])
 
 
 @overload
@@ -111,7 +111,7 @@ def iter_thinking(source: Any, /) -> Any:
         >>> "".join(iter_thinking(events))
         ''
     """
-    return drive(source, lambda _: [Strings("thinking")])
+    return drive(source, lambda accumulator: [Strings(accumulator, "thinking")])
 
 
 @overload
@@ -153,7 +153,7 @@ def iter_tool_calls(source: Any, /) -> Any:
     """Yield each tool call that your program has to answer, as soon as it is certain to be whole.
 
     The input was parsed strictly and is an object. A call whose input is empty is handed out only
-    when the stop reason is ``tool_use`` or ``pause_turn``. Calls of the server's own tools do not
+    when the stop reason has come and is ``tool_use`` or ``pause_turn``. Calls of the server's own tools do not
     show here.
 
     Raises:

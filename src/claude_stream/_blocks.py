@@ -1,27 +1,22 @@
 """Whole content blocks, whole tool calls, and the inputs of tool calls as they grow.
 
 The law: a tool call is handed out only when it is certain to be whole. Its input was parsed
-strictly, and where the input is empty or bad, the stop reason decides, so such a call waits for it
-(and the blocks behind it wait with it, since blocks come in the order of the message).
+strictly, and where the input is empty or bad, the stop reason decides, so such a call waits for it.
+Blocks come in the order of the message, so those behind it wait, too; tool calls alone do not.
 """
 
 from __future__ import annotations
 
 from collections import deque
 from collections.abc import Iterable, Iterator
-from typing import TYPE_CHECKING, Any
+from typing import Any
 
 import jiter
 
 from ._errors import ToolInputError
 from ._json import excerpt
+from ._message import CALLING, Accumulator
 from ._step import Step
-
-if TYPE_CHECKING:
-    from ._message import Accumulator
-
-# The stop reasons which say that the tool calls are meant to be answered.
-_CALLING = frozenset({"tool_use", "pause_turn"})
 
 
 class Blocks(Step):
@@ -48,6 +43,10 @@ class Blocks(Step):
             return self._close(range(len(self._accumulator.blocks)))
         return ()
 
+    def replay(self) -> Iterable[Any]:
+        """Return the blocks that were whole before this step saw its first event."""
+        return self._close(i for i, block in enumerate(self._accumulator.blocks) if not block.open)
+
     def _close(self, indexes: Iterable[int], *, ended: bool = False) -> Iterator[Any]:
         blocks = self._accumulator.blocks
         self._closed.extend(i for i in indexes if not self._only_tool_calls or blocks[i].type == "tool_use")
@@ -55,14 +54,18 @@ class Blocks(Step):
 
     def _release(self, *, ended: bool = False) -> Iterator[Any]:
         stop_reason = self._accumulator.guard.stop_reason
-        while self._closed:
-            block = self._accumulator.blocks[self._closed[0]]
-            if block.type == "tool_use" and (block.unusable_input or block.empty_input):
-                if stop_reason is None and not ended:
-                    return
-                if block.unusable_input or stop_reason not in _CALLING:
-                    raise block.input_error()
-            yield self._accumulator.block(self._closed.popleft())
+        undecided: list[int] = []
+        while self._closed and not (undecided and not self._only_tool_calls):
+            index = self._closed.popleft()
+            block = self._accumulator.blocks[index]
+            doubtful = block.type == "tool_use" and (block.unusable_input or block.empty_input)
+            if doubtful and stop_reason is None and not ended:
+                undecided.append(index)
+                continue
+            if doubtful and (block.unusable_input or stop_reason not in CALLING):
+                raise block.input_error()
+            yield self._accumulator.block(index)
+        self._closed.extendleft(reversed(undecided))
 
     def finish(self) -> Iterable[Any]:
         """Return the blocks that the message ended without closing; refuse tool calls among them."""

@@ -14,6 +14,7 @@ from __future__ import annotations
 import contextlib
 import inspect
 import threading
+import time
 import weakref
 from collections.abc import AsyncIterator, Callable, Coroutine, Iterable, Iterator, Sequence
 from itertools import chain
@@ -25,6 +26,7 @@ from typing_extensions import Self
 from ._errors import StreamConnectionError, StreamProtocolError
 from ._events import to_event
 from ._message import Accumulator
+from ._patience import Patience, Watchdog
 from ._source import is_async, is_finished, is_live, other_content, shut_down, socket_of, spent, was_read
 from ._sse import SSEDecoder
 from ._step import Step
@@ -43,6 +45,7 @@ def drive(
     make_steps: Callable[[Accumulator[Any]], Sequence[Step]] = lambda _: (),
     *,
     decoder: Step | None = None,
+    accumulator: Accumulator[Any] | None = None,
     beta: bool = False,
     events: bool = False,
 ) -> SyncDriver[Any] | AsyncDriver[Any]:
@@ -52,6 +55,7 @@ def drive(
         source: what the user passed in.
         make_steps: gives the steps behind the accumulator, in which they may look things up.
         decoder: what makes events of the source's items, if they are none.
+        accumulator: the one to use, if it is not to be a new one.
         beta: build the SDK's beta objects.
         events: the results are events, to be handed out as the SDK's objects and open to further stages.
     """
@@ -59,13 +63,13 @@ def drive(
     inner = source if _is_driver(source) else None
     steps: Sequence[Step]
     if inner is None:
-        accumulator = Accumulator[Any](beta=beta)
+        accumulator = accumulator or Accumulator[Any](beta=beta)
         steps = [*([decoder] if decoder else []), accumulator, *make_steps(accumulator)]
     else:
         if inner.view is None or decoder is not None:
             raise TypeError("what this iterator gives cannot be read here: pass what it was made from, or use tap()")
         accumulator = inner.accumulator
-        accumulator.beta = accumulator.beta or beta
+        accumulator.beta |= beta
         steps = make_steps(accumulator)
     view: View | None = (lambda wire: to_event(wire, beta=accumulator.beta)) if events else None
     return driver(source, steps, accumulator, view, inner)
@@ -118,7 +122,13 @@ class Driver(Generic[T]):
         self._ended = False
         self._settled = False
         self._was_closed = False  # the response, before anything was read
+        self.patience: Patience | None = None
         self._interrupted = False  # by a close() from elsewhere than where it is read
+
+    @property
+    def root(self) -> Driver[Any]:
+        """The innermost driver, which reads the source itself."""
+        return self if self._inner is None else self._inner.root
 
     def _adopt(self) -> None:
         """Refuse a source that was read before."""
@@ -234,13 +244,40 @@ class SyncDriver(Driver[T], Iterator[T]):
     def _receive(self) -> Iterator[Any]:
         """Yield the source's items until the message is complete, and note who failed if something fails."""
         try:
-            for item in self._items:
+            for item in self._items if self.patience is None else self._wait(self.patience):
                 yield item
                 if self._stopped():
                     return
         except Exception:
             self._source_failed = True
             raise
+
+    def _wait(self, patience: Patience) -> Iterator[Any]:
+        """Yield the source's items as long as none keeps us waiting for too long."""
+        guard = self.accumulator.guard
+        sock = socket_of(self._source.response) if self._live else None
+        watchdog = Watchdog(sock) if sock is not None else None
+        while True:
+            left = patience.left(guard)
+            if left is not None and left <= 0:
+                raise patience.error(guard)
+            start = time.monotonic()
+            if watchdog is not None and left is not None:
+                watchdog.arm(left)
+            try:
+                item = next(self._items)
+            except Exception as exc:
+                patience.waited(time.monotonic() - start)
+                if watchdog is not None and watchdog.fired:
+                    raise patience.error(guard) from exc
+                if isinstance(exc, StopIteration):
+                    return
+                raise
+            finally:
+                if watchdog is not None:
+                    watchdog.disarm()
+            patience.waited(time.monotonic() - start)
+            yield item
 
     def result(self) -> Any:
         """Read to the end and return the message."""
@@ -339,7 +376,7 @@ class AsyncDriver(Driver[T], AsyncIterator[T]):
                     self._end()
                     continue
                 try:
-                    item = await self._next()
+                    item = await (self._next() if self.patience is None else self._wait(self.patience))
                 except StopAsyncIteration:
                     self._end()
                 except Exception as exc:
@@ -349,6 +386,20 @@ class AsyncDriver(Driver[T], AsyncIterator[T]):
                     self._outs = _flow(self._steps, (item,))
         finally:
             self._reading = False
+
+    async def _wait(self, patience: Patience) -> Any:
+        """Return the source's next item, unless it keeps us waiting for too long."""
+        guard = self.accumulator.guard
+        left = patience.left(guard)
+        if left is not None and left <= 0:
+            raise patience.error(guard)
+        start = time.monotonic()
+        try:
+            with anyio.move_on_after(left):
+                return await self._next()
+        finally:
+            patience.waited(time.monotonic() - start)
+        raise patience.error(guard)
 
     async def _open(self) -> None:
         if inspect.isawaitable(self._source):
@@ -361,7 +412,7 @@ class AsyncDriver(Driver[T], AsyncIterator[T]):
             self._next = self._inner.pull
         else:
             # An SDK stream's own __anext__ spares the async generator that its __aiter__ would add.
-            self._next = (self._source if self._live else aiter(self._source)).__anext__
+            self._next = getattr(self._source, "__anext__", None) or aiter(self._source).__anext__
 
     async def result(self) -> Any:
         """Read to the end and return the message."""

@@ -62,6 +62,14 @@ class StreamError(anthropic.APIError):
     The base of everything that this library raises about a stream, so that one ``except`` is enough.
     Catching ``anthropic.APIError`` catches these too, and errors before the response starts, which
     are the SDK's own.
+
+    Attributes:
+        message (str): what happened, after how many events, and what had been received.
+        partial (Message | BetaMessage | None): the message as far as it came; None before ``message_start``.
+        usage (Usage | None): the tokens as far as they were counted.
+        request_id (str | None): what to quote to Anthropic's support.
+        retryable (bool): True if the same request may well succeed when it is sent again.
+        content_started (bool): True if content had arrived, so that a retry may repeat what was shown.
     """
 
     partial: Message | BetaMessage | None
@@ -111,6 +119,8 @@ class StreamAPIError(StreamError, anthropic.APIStatusError):
     ``overloaded_error``), ``body`` the whole error body. ``response.status_code`` stays 200, because
     the response had begun well. A ``type`` that is not documented stays a plain `StreamAPIError`
     with ``status_code`` 500 and ``retryable`` False.
+
+    ``api_message`` is the API's own sentence. ``response`` is None if the source had no live response.
 
     Source: https://docs.claude.com/en/api/errors
     """
@@ -222,7 +232,13 @@ class StreamProtocolError(StreamError):
 
 
 class ToolInputError(StreamError, ValueError):
-    """The input of a tool call is cut or malformed, so the call must not be run."""
+    """The input of a tool call is cut or malformed, so the call must not be run.
+
+    Attributes:
+        raw (str): the JSON text of the input as far as it was received.
+        tool_name (str | None): the tool.
+        tool_use_id (str | None): the call.
+    """
 
     raw: str
     """The JSON text of the input as far as it was received."""
@@ -252,6 +268,18 @@ _API_ERRORS: dict[str, type[StreamAPIError]] = {
 }
 
 
+# The exception frames of Amazon Bedrock's event stream, which the SDK passes on as error events.
+# Source: https://docs.aws.amazon.com/bedrock/latest/APIReference/API_runtime_ResponseStream.html
+_BEDROCK_TYPES = {
+    "internalServerException": "api_error",
+    "modelStreamErrorException": "api_error",
+    "modelTimeoutException": "timeout_error",
+    "serviceUnavailableException": "overloaded_error",
+    "throttlingException": "rate_limit_error",
+    "validationException": "invalid_request_error",
+}
+
+
 def _error_object(body: object) -> dict[str, Any]:
     error = body.get("error") if is_object(body) else None
     return error if is_object(error) else {}
@@ -261,7 +289,8 @@ def api_error(body: object) -> StreamAPIError:
     """Return the exception for the body of an ``error`` event, whatever that body is."""
     error = _error_object(body)
     kind = error.get("type")
-    cls = _API_ERRORS.get(kind, StreamAPIError) if isinstance(kind, str) else StreamAPIError
+    documented = _BEDROCK_TYPES.get(kind, kind) if isinstance(kind, str) else None
+    cls = _API_ERRORS.get(documented, StreamAPIError) if documented is not None else StreamAPIError
     said = error.get("message")
     if isinstance(kind, str) and isinstance(said, str):
         what = f"{kind}: {said}"

@@ -87,6 +87,8 @@ def to_wire(item: object) -> dict[str, Any] | None:
     else:
         hint = " (raw bytes go through from_sse())" if isinstance(item, (str, bytes)) else ""
         raise StreamProtocolError(f"{type(item).__name__} is not an event{hint}: {excerpt(item)}")
+    if wire.get("type") == "message":
+        raise StreamProtocolError("a finished message is not an event: call create() with stream=True")
     if type(wire.get("type")) is not str:
         raise StreamProtocolError(f"an event without a type: {excerpt(wire)}")
     return wire

@@ -11,8 +11,9 @@ import contextlib
 from collections.abc import Iterable, Mapping
 from typing import Any, Generic, Literal, cast, overload
 
-from anthropic.types import Message, MessageParam
+from anthropic.types import Message, MessageParam, ParsedMessage
 from anthropic.types.beta import BetaMessage
+from anthropic.types.beta.parsed_beta_message import ParsedBetaMessage
 from typing_extensions import TypeVar
 
 from ._errors import StreamAPIError, StreamError, StreamProtocolError
@@ -27,6 +28,16 @@ MessageT = TypeVar("MessageT", default=Message)
 
 # The stop reasons under which the API may close a tool call in the middle of its input.
 CUTTING = frozenset({"max_tokens", "model_context_window_exceeded", "refusal"})
+# The stop reasons which say that the tool calls are meant to be answered.
+CALLING = frozenset({"tool_use", "pause_turn"})
+
+
+_CLASSES: dict[tuple[bool, bool], type[Message | BetaMessage]] = {  # by (beta, parsed)
+    (False, False): Message,
+    (False, True): ParsedMessage,
+    (True, False): BetaMessage,
+    (True, True): ParsedBetaMessage,
+}
 
 
 class Accumulator(Step, Generic[MessageT]):
@@ -54,10 +65,19 @@ class Accumulator(Step, Generic[MessageT]):
     def __init__(self, *, beta: bool = False) -> None: ...
     def __init__(self, *, beta: bool = False) -> None:
         self.beta = beta
+        self.parsed = False  # build the SDK's Parsed* classes, as its MessageStream does
         self.response: Any = None  # the driver sets it: for the request ID, and for what errors carry
         self.guard = Guard()
         self.blocks: list[Block] = []
         self._message: dict[str, Any] | None = None
+
+    def reset(self) -> None:
+        """Forget all events, for a stream that starts over."""
+        strict = self.guard.strict
+        self.guard = Guard()
+        self.guard.strict = strict
+        self.blocks = []
+        self._message = None
 
     # -- events in --
 
@@ -142,7 +162,7 @@ class Accumulator(Step, Generic[MessageT]):
         return self._construct({"content": [self.blocks[index].merged()]}).content[0]
 
     def _construct(self, merged: dict[str, Any]) -> Any:
-        return construct(BetaMessage if self.beta else Message, merged)
+        return construct(_CLASSES[self.beta, self.parsed], merged)
 
     @property
     def usage(self) -> Usage:
@@ -157,12 +177,12 @@ class Accumulator(Step, Generic[MessageT]):
 
     @property
     def open_blocks(self) -> tuple[int, ...]:
-        """The indexes of blocks that are not whole: still open, or tool calls that were cut."""
-        cutting = self.guard.stop_reason in CUTTING
+        """The indexes of blocks that are not certain to be whole: still open, or tool calls that may be cut."""
+        called = self.guard.stop_reason in CALLING
         return tuple(
             index
             for index, block in enumerate(self.blocks)
-            if block.open or block.fault or (cutting and block.empty_input)
+            if block.open or block.fault or (block.empty_input and not called)
         )
 
     def result(self) -> MessageT:
@@ -177,19 +197,22 @@ class Accumulator(Step, Generic[MessageT]):
         """
         try:
             self.guard.finish()
+            may_be_cut = self.guard.stop_reason in CUTTING or not self.guard.strict
             for block in self.blocks:
-                if block.unusable_input and not (self.guard.stop_reason in CUTTING and block.cut):
+                if block.unusable_input and not (may_be_cut and block.cut):
                     raise block.input_error()
             return cast("MessageT", self.message)
         except StreamError as exc:
             raise self.fail(exc) from exc.__cause__
 
     def to_param(self) -> MessageParam | None:
-        """Return the message so far as one that the next request accepts, or None if nothing is left.
+        """Return the message so far for the history of the next request, or None if nothing is left.
 
-        Kept are closed blocks and the text of an open one. Left out is what the API answers with a
-        400: thinking without its signature, thinking at the end, tool calls that are not whole,
-        server tool calls without their result (unless the turn was paused there), blank text.
+        Answer every tool call in it, and put a user message behind it: alone at the end it would be a
+        prefill, which many models refuse. Kept are closed blocks and the text of an open one. Left out
+        is what the API answers with a 400: thinking without its signature, thinking at the end, tool
+        calls that are not certain to be whole, server tool calls without their result (unless the turn
+        was paused there), blank text.
         """
         merged = [(index, block.merged()) for index, block in enumerate(self.blocks)]
         answered = [block.get("tool_use_id") for index, block in merged if not self.blocks[index].open]
@@ -239,8 +262,8 @@ class Accumulator(Step, Generic[MessageT]):
         texts = [block.merged().get("text") for block in self.blocks]
         characters = sum(len(text) for text in texts if isinstance(text, str))
         return (
-            f"after {self.guard.events} events; received so far: "
-            f"{len(self.blocks)} content blocks with {characters} characters of text"
+            f"after {self.guard.events} events; received so far: content blocks {len(self.blocks)}, "
+            f"characters of text {characters}"
         )
 
     def _attach_response(self, exc: StreamError) -> None:

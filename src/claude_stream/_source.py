@@ -10,7 +10,7 @@ import contextlib
 import inspect
 import socket
 import types
-from collections.abc import AsyncIterable, Awaitable, Iterable, Mapping
+from collections.abc import AsyncIterable, AsyncIterator, Awaitable, Iterable, Iterator, Mapping
 from typing import Any
 
 import anthropic
@@ -36,6 +36,34 @@ _LIVE = (
     anthropic.Stream,
     anthropic.AsyncStream,
 )
+
+
+class ResponseBytes:
+    """The body of a live response, read by us instead of by the SDK.
+
+    Args:
+        api_response: the SDK's `APIResponse`.
+    """
+
+    def __init__(self, api_response: Any) -> None:
+        self.response = api_response.http_response
+        self.close = self.response.close
+
+    def __iter__(self) -> Iterator[bytes]:
+        return iter(self.response.iter_bytes())
+
+
+class AsyncResponseBytes:
+    """The same for an `AsyncAPIResponse`."""
+
+    def __init__(self, api_response: Any) -> None:
+        self.response = api_response.http_response
+        self.close = self.response.aclose
+
+    def __aiter__(self) -> AsyncIterator[bytes]:
+        return aiter(self.response.aiter_bytes())
+
+
 _MANAGERS = (
     MessageStreamManager,
     AsyncMessageStreamManager,
@@ -45,8 +73,8 @@ _MANAGERS = (
 
 
 def is_live(source: object) -> bool:
-    """Whether this is one of the SDK's streams, with a response behind it."""
-    return isinstance(source, _LIVE)
+    """Whether there is a live response behind this: one of the SDK's streams, or the body of a response."""
+    return isinstance(source, (ResponseBytes, AsyncResponseBytes, *_LIVE))
 
 
 def is_async(source: object) -> bool:
@@ -60,7 +88,8 @@ def is_async(source: object) -> bool:
         return True
     if isinstance(source, Iterable):
         return False
-    raise TypeError(f"a stream of events was expected, and this is {_name(source)}: {source!r:.200}")
+    hint = ": pass what its parse() gives" if hasattr(source, "parse") else ""
+    raise TypeError(f"a stream of events was expected, and this is {_name(source)}{hint}: {source!r:.200}")
 
 
 def refuse_misuse(source: object) -> None:
@@ -75,8 +104,8 @@ def refuse_misuse(source: object) -> None:
         raise TypeError(f"this is a finished {_name(source)}, not a stream: call create() with stream=True")
     if isinstance(source, (str, bytes, bytearray)):
         raise TypeError(
-            f"a stream of events was expected, and this is {_name(source)}: "
-            "pass the stream itself, or iter_text's argument; bytes of a response body go through from_sse([...])"
+            f"a stream was expected, and this is {name}: text is text already, a body goes through "
+            "from_sse([body]), and what came from create() needs stream=True there"
         )
     if isinstance(source, Mapping):
         raise TypeError("a stream of events was expected, and this is a single dict: put the events in a list")
@@ -96,7 +125,7 @@ def is_finished(source: object) -> bool:
 def spent(source: object) -> TypeError:
     """Return the error for a stream that was read before."""
     return TypeError(
-        f"this {_name(source)} was read or closed before, and a stream can be read only once: "
+        f"this stream ({_name(source)}) was read or closed before, and a stream can be read only once: "
         "keep what the first reading gave, or use tap() to have several readers in one pass"
     )
 

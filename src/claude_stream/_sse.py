@@ -117,6 +117,14 @@ class SSEDecoder(Step):
         )
 
 
+class BodyDecoder(SSEDecoder):
+    """The same for a response that may turn out to be decoded by the SDK already: events pass as they are."""
+
+    def feed(self, item: Any) -> Iterable[dict[str, Any] | Exception]:
+        """Take bytes, or an event."""
+        return super().feed(item) if isinstance(item, bytes) else (item,)
+
+
 def _parse(data: bytes) -> Any:
     try:
         return jiter.from_json(data)

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import inspect
 from collections.abc import Callable, Iterable, Sequence
 from typing import Any
 
@@ -16,6 +17,10 @@ class Tap(Step):
         for observer in observers:
             if not callable(observer):
                 raise TypeError(f"an observer is called with each event, and {observer!r} cannot be called")
+            if inspect.iscoroutinefunction(observer):
+                raise TypeError(
+                    f"an observer is a plain function, also over an async source, and {observer!r} is async"
+                )
         self._observers = observers
         self._is_beta = is_beta
 

@@ -1,7 +1,8 @@
 """The strings of a stream: text and thinking.
 
 The law: joined, the chunks are exactly the string of the final message, which includes what a
-content block starts with; a chunk leaves as soon as its event has come.
+content block starts with; a chunk leaves as soon as its event has come. What a delta belongs to is
+told by its block, whatever the type of the delta.
 """
 
 from __future__ import annotations
@@ -10,6 +11,7 @@ from collections.abc import Iterable
 from typing import Any
 
 from ._events import initial_content
+from ._message import Accumulator
 from ._step import Step
 
 
@@ -17,32 +19,35 @@ class Strings(Step):
     """Wire dicts in, non-empty chunks of one kind of block out.
 
     Args:
+        accumulator: the one that is fed before this step, and knows the blocks.
         block_type: the type of block, which is also the name of the field that holds its string.
         separator: goes between two blocks.
     """
 
-    def __init__(self, block_type: str, separator: str = "") -> None:
+    def __init__(self, accumulator: Accumulator[Any], block_type: str, separator: str = "") -> None:
+        self._accumulator = accumulator
         self._type = block_type
         self._separator = separator
-        self._indexes: set[int] = set()  # of the blocks of this type, whatever the types of their deltas
+        self._started = False
 
     def feed(self, item: dict[str, Any]) -> Iterable[str]:
         """Take one event and return what it adds."""
         kind = item["type"]
         if kind == "content_block_delta":
-            if item["index"] in self._indexes:
+            index: int = item["index"]
+            if self._accumulator.blocks[index].type == self._type:
                 text = item["delta"].get(self._type)
                 if text and type(text) is str:
                     return (text,)
         elif kind == "content_block_start":
-            return self._start(item["index"], item["content_block"])
+            return self._start(item["content_block"])
         elif kind == "message_start":
-            return [text for at, block in enumerate(initial_content(item)) for text in self._start(at, block)]
+            return [text for block in initial_content(item) for text in self._start(block)]
         return ()
 
-    def _start(self, index: int, block: dict[str, Any]) -> Iterable[str]:
+    def _start(self, block: dict[str, Any]) -> Iterable[str]:
         if block["type"] != self._type:
             return ()
-        text = (self._separator if self._indexes else "") + (block.get(self._type) or "")
-        self._indexes.add(index)
+        text = (self._separator if self._started else "") + (block.get(self._type) or "")
+        self._started = True
         return (text,) if text else ()

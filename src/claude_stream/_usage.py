@@ -59,6 +59,9 @@ class Usage:
             final=self.final and other.final,
         )
 
+    def __radd__(self, other: int) -> Usage:
+        return self if other == 0 else NotImplemented  # so that sum() works without a start
+
     @classmethod
     def from_wire(cls, usage: Mapping[str, Any], *, final: bool) -> Self:
         """Return the counts of the API's ``usage`` object; a count that is null or missing is 0."""

@@ -17,6 +17,8 @@ def message_events(
     stop_reason: str | None = None,
     chunk: int = 8,
     usage: Mapping[str, Any] | None = None,
+    id: str = "msg_test",  # noqa: A002 - the API's name
+    model: str = "claude-test",
     error: str | Mapping[str, Any] | None = None,
     cut: int | None = None,
 ) -> list[dict[str, Any]]:
@@ -28,6 +30,8 @@ def message_events(
         stop_reason: why the message ends; None stands for ``tool_use`` if there is a tool call, and
             ``end_turn`` if not.
         chunk: how many characters a delta has.
+        id: the message's; a `UsageTally` counts each id once.
+        model: the message's model.
         usage: the final usage, over ``{"input_tokens": 10, "output_tokens": 12}``.
         error: an ``error.type``, or the body of an error, which comes in the place of the end.
         cut: keep only so many events.
@@ -46,7 +50,7 @@ def message_events(
         raise ValueError(f"chunk is a number of characters, at least 1, and not {chunk}")
     blocks = [_block(item, number) for number, item in enumerate(content)]
     counts = {"input_tokens": 10, "output_tokens": 12, **(usage or {})}
-    events = [_message_start(counts)]
+    events = [_message_start(counts, id, model)]
     for index, block in enumerate(blocks):
         events.extend(_block_events(index, block, chunk))
     if error is not None:
@@ -61,12 +65,12 @@ def message_events(
     return events[:cut]
 
 
-def _message_start(counts: Mapping[str, Any]) -> dict[str, Any]:
+def _message_start(counts: Mapping[str, Any], identifier: str, model: str) -> dict[str, Any]:
     message: dict[str, Any] = {
-        "id": "msg_test",
+        "id": identifier,
         "type": "message",
         "role": "assistant",
-        "model": "claude-test",
+        "model": model,
         "content": [],
         "stop_reason": None,
         "stop_sequence": None,

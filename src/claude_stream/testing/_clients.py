@@ -63,7 +63,7 @@ class _Player:
     def __call__(self, _request: Any) -> Any:
         recording = next(self._left, None)
         if recording is None:
-            message = f"no recording is left: {self._count} were given, and this is one request more"
+            message = f"no recording is left for request {self._count + 1}: so many were given: {self._count}"
             body = {"type": "error", "error": {"type": "not_found_error", "message": message}}
             return self._http.Response(404, json=body)
         headers = {"content-type": recording.content_type, "request-id": "req_replay"}

@@ -56,7 +56,9 @@ class Recording:
         """Read a recording from the content of a file; ``name`` is what an error calls it."""
         first, _, rest = content.partition(b"\n")
         if not first.lstrip().startswith(b'{"claude_stream_recording"'):
-            return cls(tuple(chunk for chunk in _EVENT_END.split(content) if chunk))
+            kinds = {b"{": "application/json", b"<": "text/html"}  # what a server that fails sends instead
+            content_type = kinds.get(content.lstrip()[:1], cls.content_type)
+            return cls(tuple(chunk for chunk in _EVENT_END.split(content) if chunk), content_type=content_type)
         header = _parse(first, name, 1)
         version = header.get("claude_stream_recording")
         if version != _VERSION:

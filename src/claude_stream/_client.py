@@ -1,0 +1,368 @@
+"""One request, opened through the SDK's client: `open_stream`, and clients whose `messages.stream` is ours.
+
+The law: the SDK sends the request, with its retries, its authentication and its tracing; what comes
+back is read in one of two ways. The bytes of the body are decoded here, except where only the SDK
+can read them (Bedrock's binary frames) or watches them (a traced call): then its own stream does.
+"""
+
+from __future__ import annotations
+
+import copy
+import functools
+import inspect
+from collections.abc import Callable, Mapping
+from typing import TYPE_CHECKING, Any, TypeVar, cast, overload
+
+import anthropic
+import pydantic
+from anthropic.types import ParsedMessage
+from anthropic.types.beta.parsed_beta_message import ParsedBetaMessage
+from typing_extensions import Self, Unpack
+
+from ._drive import drive
+from ._message import Accumulator
+from ._message_stream import AsyncMessageStream, MessageStream
+from ._resilience import Restarts, backoff, restarting, with_timeout
+from ._source import AsyncResponseBytes, ResponseBytes
+from ._sse import BodyDecoder
+from ._timing import StreamTimer
+
+if TYPE_CHECKING:
+    from contextlib import AbstractAsyncContextManager, AbstractContextManager
+
+    from ._params import AsyncClient, BetaAsyncMessages, BetaMessages, BetaParams, Client, Params
+
+ClientT = TypeVar("ClientT")
+T = TypeVar("T")
+
+_BEDROCK = "application/vnd.amazon.eventstream"
+
+
+@overload
+def open_stream(
+    client: Client,
+    /,
+    *,
+    output_format: None = None,
+    strict: bool = True,
+    restarts: int = 0,
+    first_timeout: float | None = None,
+    idle_timeout: float | None = None,
+    **params: Unpack[Params],
+) -> AbstractContextManager[MessageStream[ParsedMessage[None]]]: ...
+@overload
+def open_stream(
+    client: Client,
+    /,
+    *,
+    output_format: type[T],
+    strict: bool = True,
+    restarts: int = 0,
+    first_timeout: float | None = None,
+    idle_timeout: float | None = None,
+    **params: Unpack[Params],
+) -> AbstractContextManager[MessageStream[ParsedMessage[T]]]: ...
+@overload
+def open_stream(
+    client: AsyncClient,
+    /,
+    *,
+    output_format: None = None,
+    strict: bool = True,
+    restarts: int = 0,
+    first_timeout: float | None = None,
+    idle_timeout: float | None = None,
+    **params: Unpack[Params],
+) -> AbstractAsyncContextManager[AsyncMessageStream[ParsedMessage[None]]]: ...
+@overload
+def open_stream(
+    client: AsyncClient,
+    /,
+    *,
+    output_format: type[T],
+    strict: bool = True,
+    restarts: int = 0,
+    first_timeout: float | None = None,
+    idle_timeout: float | None = None,
+    **params: Unpack[Params],
+) -> AbstractAsyncContextManager[AsyncMessageStream[ParsedMessage[T]]]: ...
+@overload
+def open_stream(
+    client: BetaMessages,
+    /,
+    *,
+    output_format: type[T] | None = None,
+    strict: bool = True,
+    restarts: int = 0,
+    first_timeout: float | None = None,
+    idle_timeout: float | None = None,
+    **params: Unpack[BetaParams],
+) -> AbstractContextManager[MessageStream[ParsedBetaMessage[T]]]: ...
+@overload
+def open_stream(
+    client: BetaAsyncMessages,
+    /,
+    *,
+    output_format: type[T] | None = None,
+    strict: bool = True,
+    restarts: int = 0,
+    first_timeout: float | None = None,
+    idle_timeout: float | None = None,
+    **params: Unpack[BetaParams],
+) -> AbstractAsyncContextManager[AsyncMessageStream[ParsedBetaMessage[T]]]: ...
+def open_stream(
+    client: Any,
+    /,
+    *,
+    output_format: Any = None,
+    strict: bool = True,
+    restarts: int = 0,
+    first_timeout: float | None = None,
+    idle_timeout: float | None = None,
+    **params: Any,
+) -> Any:
+    """Send one request and read its answer: what ``client.messages.stream(...)`` does, with this library's promises.
+
+    Args:
+        client: any client of the SDK, its ``.messages`` or its ``.beta.messages``.
+        output_format: a type; the message then has ``parsed_output``, as with the SDK's helper.
+        strict: raise if the stream ends before its message does; if not, take what came.
+        restarts: how often to send the request again if the stream fails before its first content.
+        first_timeout: seconds of waiting until the first content.
+        idle_timeout: seconds of waiting from one event to the next; a ping is none.
+        **params: the parameters of ``client.messages.create``, ``stream`` excepted.
+
+    Returns:
+        A context manager, to be entered with ``with`` or ``async with`` after the client's kind. Entering
+        it sends the request and gives a `MessageStream` or `AsyncMessageStream`.
+
+    Raises:
+        TypeError: if ``client`` is none, or ``stream`` is among the parameters.
+        anthropic.APIError: when it is entered, what the SDK raises about a request that fails.
+
+    Example:
+        >>> from claude_stream import open_stream
+        >>> question = [{"role": "user", "content": "Hi"}]
+        >>> with open_stream(client, model="claude-sonnet-5-5", max_tokens=1024, messages=question) as stream:
+        ...     for chunk in stream.text_stream:
+        ...         print(chunk, end="")
+        Hello, world!
+        >>> stream.usage.output_tokens
+        12
+    """
+    if "stream" in params:
+        raise TypeError("open_stream() always streams: leave `stream` out")
+    messages = _messages_of(client)
+    if output_format is not None:
+        schema = anthropic.transform_schema(pydantic.TypeAdapter(output_format).json_schema())
+        config = cast("Mapping[str, Any]", params.get("output_config") or {})
+        params["output_config"] = {**config, "format": {"type": "json_schema", "schema": schema}}
+    manager = _AsyncManager if _is_async(messages) else _Manager
+    return manager(
+        messages,
+        params,
+        output_format=output_format,
+        strict=strict,
+        restarts=restarts,
+        first_timeout=first_timeout,
+        idle_timeout=idle_timeout,
+    )
+
+
+def _messages_of(client: Any) -> Any:
+    messages = getattr(client, "messages", client)
+    if not hasattr(messages, "with_streaming_response") or not hasattr(messages, "create"):
+        raise TypeError(f"a client of the SDK was expected, or its messages, and this is {type(client).__name__}")
+    return messages
+
+
+def _is_async(messages: Any) -> bool:
+    return inspect.iscoroutinefunction(inspect.unwrap(messages.create))
+
+
+def _is_beta(messages: Any) -> bool:
+    return any("beta" in base.__module__ for base in type(messages).__mro__)
+
+
+def _only_the_sdk_can_read(response: Any) -> bool:
+    """Whether the body has to go through the SDK's own stream: Bedrock's binary frames, and traced calls."""
+    traced = getattr(getattr(response, "stream", None), "stream_observer", None) is not None
+    return traced or response.headers.get("content-type", "").partition(";")[0].strip() == _BEDROCK
+
+
+class _LateFaults:
+    """Reads on for the SDK, and lets no fault through that comes when the message is complete already.
+
+    It takes the place of a response's ``iter_bytes``, or ``aiter_bytes``. The SDK would end the span
+    of a traced call as an error for a connection that fails after all has been received.
+    """
+
+    def __init__(self, read: Callable[[], Any], complete: Callable[[], bool]) -> None:
+        self._read = read
+        self._complete = complete
+        self._chunks: Any = None
+
+    def __call__(self) -> Self:
+        self._chunks = self._read()
+        return self
+
+    def __iter__(self) -> Self:
+        return self
+
+    def __next__(self) -> bytes:
+        try:
+            return cast("bytes", next(self._chunks))
+        except Exception as exc:
+            raise (StopIteration if self._complete() else exc) from None
+
+    def __aiter__(self) -> Self:
+        return self
+
+    async def __anext__(self) -> bytes:
+        try:
+            return cast("bytes", await self._chunks.__anext__())
+        except Exception as exc:
+            raise (StopAsyncIteration if self._complete() else exc) from None
+
+
+class _Request:
+    """What both managers share: the parameters, and how a response becomes a stream."""
+
+    def __init__(
+        self,
+        messages: Any,
+        params: dict[str, Any],
+        *,
+        output_format: Any,
+        strict: bool,
+        restarts: int,
+        first_timeout: float | None,
+        idle_timeout: float | None,
+    ) -> None:
+        self._messages = messages
+        self._params = params
+        self._output_format = output_format
+        self._strict = strict
+        self._restarts = restarts
+        self._first_timeout = first_timeout
+        self._idle_timeout = idle_timeout
+        self._stream: Any = None
+
+    def _request(self) -> Any:
+        return self._messages.with_streaming_response.create(**self._params, stream=True)
+
+    def _drive(self, source: Any, accumulator: Accumulator[Any] | None = None) -> Any:
+        beta = _is_beta(self._messages)
+        driver = drive(source, decoder=BodyDecoder(), accumulator=accumulator, beta=beta, events=True)
+        if isinstance(source, (anthropic.Stream, anthropic.AsyncStream)):
+            response: Any = cast("Any", source).response
+            name = "iter_bytes" if isinstance(source, anthropic.Stream) else "aiter_bytes"
+            setattr(response, name, _LateFaults(getattr(response, name), lambda: driver.accumulator.guard.stopped))
+        return driver
+
+    def _message_stream(self, cls: Any, opened: Any, reopen: Callable[[], Any], timer: StreamTimer) -> Any:
+        """Return the stream over a response that is open already, and over those that `reopen` opens."""
+        driver: Any
+        if self._restarts:
+            first = iter([opened])
+            policy = Restarts(self._restarts, backoff, None)
+            driver = restarting(lambda: next(first, None) or reopen(), policy, self._drive)
+        else:
+            driver = self._drive(opened)
+        if self._first_timeout is not None or self._idle_timeout is not None:
+            driver = with_timeout(driver, first=self._first_timeout, idle=self._idle_timeout)
+        return cls(driver, strict=self._strict, output_format=self._output_format, timer=timer)
+
+
+class _Manager(_Request):
+    """Sends the request when its block is entered, and closes the response when it is left."""
+
+    def __enter__(self) -> MessageStream[Any]:
+        timer = StreamTimer()
+        self._stream = self._message_stream(MessageStream, self._open(), self._open, timer)
+        return cast("MessageStream[Any]", self._stream)
+
+    def _open(self) -> Any:
+        response = self._request().__enter__()
+        if _only_the_sdk_can_read(response.http_response):
+            return response.parse(to=anthropic.Stream[object])
+        return ResponseBytes(response)
+
+    def __exit__(self, *exc_info: object) -> None:
+        self._stream.close()
+
+
+class _AsyncManager(_Request):
+    """The same for an async client."""
+
+    async def __aenter__(self) -> AsyncMessageStream[Any]:
+        timer = StreamTimer()
+        self._stream = self._message_stream(AsyncMessageStream, await self._open(), self._open, timer)
+        return cast("AsyncMessageStream[Any]", self._stream)
+
+    async def _open(self) -> Any:
+        response = await self._request().__aenter__()
+        if _only_the_sdk_can_read(response.http_response):
+            return await response.parse(to=anthropic.AsyncStream[object])
+        return AsyncResponseBytes(response)
+
+    async def __aexit__(self, *exc_info: object) -> None:
+        await self._stream.aclose()
+
+
+def wrap(
+    client: ClientT,
+    *,
+    strict: bool = True,
+    restarts: int = 0,
+    first_timeout: float | None = None,
+    idle_timeout: float | None = None,
+) -> ClientT:
+    """Return a copy of a client whose ``messages.stream`` and ``beta.messages.stream`` are `open_stream`.
+
+    The copy has the same type and shares the HTTP client; the client that was passed in is not changed.
+    Clients made of it by ``with_options``, ``copy`` and the like are wrapped as well. Everything else,
+    ``create`` and the tool runner included, is the SDK's. The options are those of `open_stream`.
+
+    Raises:
+        TypeError: if this is no client of the SDK.
+
+    Example:
+        >>> from claude_stream import wrap
+        >>> client = wrap(client)
+        >>> with client.messages.stream(model="claude-sonnet-5-5", max_tokens=1024, messages=[]) as stream:
+        ...     stream.get_final_text()
+        'Hello, world!'
+    """
+    if not hasattr(client, "messages") or not hasattr(client, "with_options"):
+        raise TypeError(f"a client of the SDK was expected, and this is {type(client).__name__}")
+    options = {
+        "strict": strict, "restarts": restarts, "first_timeout": first_timeout, "idle_timeout": idle_timeout
+    }  # fmt: skip
+    original: Any = getattr(client, "_claude_stream_original", client)
+    wrapped: Any = copy.copy(original)
+    wrapped._claude_stream_original = original
+    wrapped.messages = _with_our_stream(original.messages, wrapped, options)
+    if hasattr(original, "beta"):
+        wrapped.beta = type(original.beta)(wrapped)
+        wrapped.beta.messages = _with_our_stream(original.beta.messages, wrapped, options)
+    for name in ("copy", "with_options", "with_middleware"):
+        if hasattr(original, name):
+            setattr(wrapped, name, _rewrapping(getattr(original, name), options))
+    return cast("ClientT", wrapped)
+
+
+def _with_our_stream(messages: Any, client: Any, options: Mapping[str, Any]) -> Any:
+    ours = type(messages)(client)
+    ours.stream = functools.partial(open_stream, ours, **options)
+    if hasattr(messages, "tool_runner"):
+        ours.tool_runner = messages.tool_runner  # it reads the SDK's own streams
+    return ours
+
+
+def _rewrapping(method: Callable[..., Any], options: Mapping[str, Any]) -> Callable[..., Any]:
+    @functools.wraps(method)
+    def copied(*args: Any, **kwargs: Any) -> Any:
+        return wrap(method(*args, **kwargs), **options)
+
+    return copied

@@ -1,0 +1,119 @@
+"""The events of the SDK's `MessageStream`: the API's, and those that it puts between them.
+
+The law: nothing is built that nobody looks at. This is called with one wire dict at a time, only
+while somebody iterates the events, and gives the SDK's own classes with the SDK's own fields.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+from typing import Any, cast, get_args
+
+import anthropic
+import pydantic
+from anthropic.lib.streaming import (
+    BetaMessageStreamEvent,
+    MessageStreamEvent,
+    ParsedBetaContentBlockStopEvent,
+    ParsedBetaMessageStopEvent,
+    ParsedContentBlockStopEvent,
+    ParsedMessageStopEvent,
+)
+
+from ._events import to_event
+from ._message import Accumulator
+
+
+def _by_type(union: Any) -> dict[str, type[anthropic.BaseModel]]:
+    """Return the classes of one of the SDK's unions of events; some have no public name of their own."""
+    return {get_args(cls.model_fields["type"].annotation)[0]: cls for cls in get_args(get_args(union)[0])}
+
+
+_STABLE = {
+    **_by_type(MessageStreamEvent),
+    "content_block_stop": ParsedContentBlockStopEvent,
+    "message_stop": ParsedMessageStopEvent,
+}
+_BETA = {
+    **_by_type(BetaMessageStreamEvent),
+    "content_block_stop": ParsedBetaContentBlockStopEvent,
+    "message_stop": ParsedBetaMessageStopEvent,
+}
+_MODEL_CONSTRUCT: Any = vars(pydantic.BaseModel)["model_construct"].__func__
+_TOOL_BLOCKS = {False: ("tool_use", "server_tool_use"), True: ("tool_use", "server_tool_use", "mcp_tool_use")}
+
+
+class HelperEvents:
+    """Wire dicts in, the events of the SDK's `MessageStream` out.
+
+    Args:
+        accumulator: the one that was fed with the event before.
+        final: gives the final message, for the event that carries it.
+        block: gives a finished content block, for the event that carries it.
+    """
+
+    def __init__(self, accumulator: Accumulator[Any], final: Callable[[], Any], block: Callable[[int], Any]) -> None:
+        self._accumulator = accumulator
+        self._final = final
+        self._block = block
+        self._strings: dict[tuple[int, str], str] = {}
+
+    def of(self, wire: dict[str, Any]) -> list[Any]:
+        """Return what the SDK's helper yields for one event: the event, and perhaps one of its own."""
+        kind = wire["type"]
+        beta = self._accumulator.beta
+        if kind == "ping":
+            return []  # the SDK swallows it
+        if kind == "content_block_stop":
+            block = self._block(wire["index"])
+            return [self._build(kind, type=kind, index=wire["index"], content_block=block)]
+        if kind == "message_stop":
+            return [self._build(kind, type=kind, message=self._final())]
+        event: Any = to_event(wire, beta=beta)
+        if kind != "content_block_delta":
+            return [event]
+        added = self._added(wire["index"], wire["delta"], event)
+        return [event] if added is None else [event, added]
+
+    def _added(self, index: int, delta: dict[str, Any], event: Any) -> Any:
+        block = self._accumulator.blocks[index]
+        kind = delta.get("type")
+        if kind == "text_delta" and block.type == "text":
+            return self._build("text", type="text", text=delta["text"], snapshot=self._string(index, "text", delta))
+        if kind == "thinking_delta" and block.type == "thinking":
+            snapshot = self._string(index, "thinking", delta)
+            return self._build("thinking", type="thinking", thinking=delta["thinking"], snapshot=snapshot)
+        if kind == "signature_delta" and block.type == "thinking":
+            return self._build("signature", type="signature", signature=delta["signature"])
+        if kind == "input_json_delta" and block.type in _TOOL_BLOCKS[self._accumulator.beta]:
+            return self._build(
+                "input_json",
+                type="input_json",
+                partial_json=delta["partial_json"],
+                snapshot=block.merged().get("input"),
+            )
+        if kind == "citations_delta" and block.type == "text":
+            citations = self._accumulator.block(index).citations
+            return self._build("citation", type="citation", citation=event.delta.citation, snapshot=citations)
+        if kind == "compaction_delta" and block.type == "compaction" and self._accumulator.beta:
+            merged = block.merged()
+            return self._build(
+                "compaction",
+                type="compaction",
+                content=merged.get("content"),
+                encrypted_content=merged.get("encrypted_content"),
+            )
+        return None
+
+    def _string(self, index: int, field: str, delta: dict[str, Any]) -> str:
+        """Return the string so far, kept here because joining it anew for each event would cost more."""
+        key = (index, field)
+        before = self._strings.get(key)
+        now = self._accumulator.blocks[index].merged()[field] if before is None else before + delta[field]
+        self._strings[key] = now
+        return cast("str", now)
+
+    def _build(self, kind: str, **fields: Any) -> Any:
+        # The objects among the fields are finished: the SDK's constructor would build them a second time.
+        cls = (_BETA if self._accumulator.beta else _STABLE)[kind]
+        return _MODEL_CONSTRUCT(cls, **fields)

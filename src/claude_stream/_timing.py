@@ -1,0 +1,104 @@
+"""When things happened in a stream, by a clock that starts before the request.
+
+The law: one clock reading an event, and no other clock anywhere. Times are seconds.
+"""
+
+from __future__ import annotations
+
+import time
+from collections.abc import Callable, Iterable
+from typing import Any
+
+from ._events import initial_content, to_wire
+from ._json import is_object
+from ._step import Step
+
+
+class StreamTimer(Step):
+    """Measures a stream while its events are fed to it.
+
+    The clock starts when the timer is made: make it before the request is sent.
+
+    Args:
+        clock: gives seconds, as `time.perf_counter` does.
+
+    Example:
+        >>> from claude_stream import StreamTimer, iter_text, tap
+        >>> timer = StreamTimer()
+        >>> text = "".join(iter_text(tap(events, timer.feed)))
+        >>> timer.ttft <= timer.ttft_text <= timer.elapsed
+        True
+    """
+
+    def __init__(self, clock: Callable[[], float] = time.perf_counter) -> None:
+        self._clock = clock
+        self._start = clock()
+        self._last: float | None = None  # when the last event but a ping came
+        self._end: float | None = None
+        self._output_tokens: int | None = None
+        self.ttft: float | None = None
+        """Seconds until the first content of any kind, thinking included, or None before it."""
+        self.ttft_text: float | None = None
+        """Seconds until the first visible text, or None before it."""
+        self.longest_gap: float = 0.0
+        """The longest time between two events that were no pings, in seconds."""
+
+    def feed(self, item: Any) -> Iterable[Any]:
+        """Take one event, and return it."""
+        wire = to_wire(item)
+        if wire is None or self._end is not None or wire["type"] == "ping":
+            return (item,)
+        now = self._clock()
+        if self._last is not None and now - self._last > self.longest_gap:
+            self.longest_gap = now - self._last
+        self._last = now
+        kind = wire["type"]
+        if self.ttft_text is None:
+            self._note_first(wire, now - self._start)
+        if kind == "message_delta" and is_object(usage := wire.get("usage")):
+            self._output_tokens = usage.get("output_tokens") or self._output_tokens
+        elif kind == "message_stop":
+            self._end = now
+        return (item,)
+
+    def _note_first(self, wire: dict[str, Any], elapsed: float) -> None:
+        kind = wire["type"]
+        blocks: list[Any] = []
+        if kind == "content_block_start":
+            blocks = [wire.get("content_block")]
+        elif kind == "content_block_delta":
+            blocks = [wire.get("delta")]
+        elif kind == "message_start" and is_object(wire.get("message")):
+            blocks = initial_content(wire)
+        if blocks and self.ttft is None:
+            self.ttft = elapsed
+        if any(is_object(block) and block.get("text") for block in blocks):
+            self.ttft_text = elapsed
+
+    def finish(self) -> Iterable[Any]:
+        """Stop the clock: the stream has ended, if not by ``message_stop``."""
+        if self._end is None:
+            self._end = self._clock()
+        return ()
+
+    def fail(self, exc: Exception) -> Exception:
+        """Stop the clock: the stream has failed. Its usage will not become final."""
+        self._output_tokens = None
+        self.finish()
+        return exc
+
+    @property
+    def elapsed(self) -> float:
+        """Seconds from the start to the end of the message, or to now if it has not ended."""
+        return (self._clock() if self._end is None else self._end) - self._start
+
+    @property
+    def tokens_per_second(self) -> float | None:
+        """Output tokens per second from the first content to the end; None until the usage is final."""
+        if self._end is None or self._output_tokens is None or self.ttft is None:
+            return None
+        seconds = self.elapsed - self.ttft
+        return self._output_tokens / seconds if seconds > 0 else None
+
+    def __repr__(self) -> str:
+        return f"StreamTimer(ttft={self.ttft}, ttft_text={self.ttft_text}, longest_gap={self.longest_gap})"
