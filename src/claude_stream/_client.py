@@ -246,19 +246,18 @@ class _Request:
         self._restarts = restarts
         self._first_timeout = first_timeout
         self._idle_timeout = idle_timeout
+        self._accumulator = Accumulator[Any](beta=_is_beta(messages))
         self._stream: Any = None
 
     def _request(self) -> Any:
         return self._messages.with_streaming_response.create(**self._params, stream=True)
 
     def _drive(self, source: Any, accumulator: Accumulator[Any] | None = None) -> Any:
-        beta = _is_beta(self._messages)
-        driver = drive(source, decoder=BodyDecoder(), accumulator=accumulator, beta=beta, events=True)
-        if isinstance(source, (anthropic.Stream, anthropic.AsyncStream)):
-            response: Any = cast("Any", source).response
-            name = "iter_bytes" if isinstance(source, anthropic.Stream) else "aiter_bytes"
-            setattr(response, name, _LateFaults(getattr(response, name), lambda: driver.accumulator.guard.stopped))
-        return driver
+        accumulator = accumulator or self._accumulator
+        return drive(source, decoder=BodyDecoder(), accumulator=accumulator, events=True)
+
+    def _without_late_faults(self, read: Callable[[], Any]) -> _LateFaults:
+        return _LateFaults(read, lambda: self._accumulator.guard.stopped)
 
     def _message_stream(self, cls: Any, opened: Any, reopen: Callable[[], Any], timer: StreamTimer) -> Any:
         """Return the stream over a response that is open already, and over those that `reopen` opens."""
@@ -284,7 +283,9 @@ class _Manager(_Request):
 
     def _open(self) -> Any:
         response = self._request().__enter__()
-        if _only_the_sdk_can_read(response.http_response):
+        http_response = response.http_response
+        if _only_the_sdk_can_read(http_response):
+            http_response.iter_bytes = self._without_late_faults(http_response.iter_bytes)
             return response.parse(to=anthropic.Stream[object])
         return ResponseBytes(response)
 
@@ -302,7 +303,9 @@ class _AsyncManager(_Request):
 
     async def _open(self) -> Any:
         response = await self._request().__aenter__()
-        if _only_the_sdk_can_read(response.http_response):
+        http_response = response.http_response
+        if _only_the_sdk_can_read(http_response):
+            http_response.aiter_bytes = self._without_late_faults(http_response.aiter_bytes)
             return await response.parse(to=anthropic.AsyncStream[object])
         return AsyncResponseBytes(response)
 

@@ -56,7 +56,7 @@ class HelperEvents:
         self._accumulator = accumulator
         self._final = final
         self._block = block
-        self._strings: dict[tuple[int, str], str] = {}
+        self.strings: dict[tuple[int, str], str] = {}  # the last snapshots, as long as no delta is skipped
 
     def of(self, wire: dict[str, Any]) -> list[Any]:
         """Return what the SDK's helper yields for one event: the event, and perhaps one of its own."""
@@ -108,9 +108,9 @@ class HelperEvents:
     def _string(self, index: int, field: str, delta: dict[str, Any]) -> str:
         """Return the string so far, kept here because joining it anew for each event would cost more."""
         key = (index, field)
-        before = self._strings.get(key)
+        before = self.strings.get(key)
         now = self._accumulator.blocks[index].merged()[field] if before is None else before + delta[field]
-        self._strings[key] = now
+        self.strings[key] = now
         return cast("str", now)
 
     def _build(self, kind: str, **fields: Any) -> Any:

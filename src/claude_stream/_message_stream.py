@@ -92,6 +92,11 @@ class _Stream(Generic[MessageT]):
         """Return the message so far as one that the next request accepts, or None if nothing is left."""
         return self._accumulator.to_param()
 
+    def _skip(self) -> None:
+        """Forget what was prepared for whoever iterates the events: a view takes the next one."""
+        self._pending.clear()
+        self._helper.strings.clear()
+
     def _final(self) -> MessageT:
         message = self._accumulator.result()
         for block in message.content:
@@ -148,13 +153,15 @@ class MessageStream(_Stream[MessageT]):
         self, source: Any, *, strict: bool = True, output_format: Any = None, timer: StreamTimer | None = None
     ) -> None:
         super().__init__(source, strict=strict, output_format=output_format, timer=timer)
-        self._driver = cast("SyncDriver[Any]", self._reader)
+        if not isinstance(self._reader, SyncDriver):
+            raise TypeError("this source is async: use AsyncMessageStream")
+        self._driver: SyncDriver[Any] = self._reader
         self.text_stream = _View(self, Strings(self._accumulator, "text"))
         self.thinking_stream = _View(self, Strings(self._accumulator, "thinking"))
 
     def pull(self) -> dict[str, Any]:
         """Return the next event as wire JSON, for one of the views."""
-        self._pending.clear()
+        self._skip()
         return cast("dict[str, Any]", self._driver.pull())
 
     def __iter__(self) -> Self:
@@ -162,7 +169,7 @@ class MessageStream(_Stream[MessageT]):
 
     def __next__(self) -> Any:
         while not self._pending:
-            self._pending.extend(self._helper.of(self.pull()))
+            self._pending.extend(self._helper.of(self._driver.pull()))
         return self._pending.popleft()
 
     def tool_calls(self) -> Iterator[ToolUseBlock]:
@@ -231,13 +238,15 @@ class AsyncMessageStream(_Stream[MessageT]):
         self, source: Any, *, strict: bool = True, output_format: Any = None, timer: StreamTimer | None = None
     ) -> None:
         super().__init__(source, strict=strict, output_format=output_format, timer=timer)
-        self._driver = cast("AsyncDriver[Any]", self._reader)
+        if not isinstance(self._reader, AsyncDriver):
+            raise TypeError("this source is sync: use MessageStream")
+        self._driver: AsyncDriver[Any] = self._reader
         self.text_stream = _AsyncView(self, Strings(self._accumulator, "text"))
         self.thinking_stream = _AsyncView(self, Strings(self._accumulator, "thinking"))
 
     async def pull(self) -> dict[str, Any]:
         """Return the next event as wire JSON, for one of the views."""
-        self._pending.clear()
+        self._skip()
         return cast("dict[str, Any]", await self._driver.pull())
 
     def __aiter__(self) -> Self:
@@ -245,7 +254,7 @@ class AsyncMessageStream(_Stream[MessageT]):
 
     async def __anext__(self) -> Any:
         while not self._pending:
-            self._pending.extend(self._helper.of(await self.pull()))
+            self._pending.extend(self._helper.of(await self._driver.pull()))
         return self._pending.popleft()
 
     def tool_calls(self) -> AsyncIterator[ToolUseBlock]:

@@ -15,6 +15,9 @@ from ._errors import StreamTimeoutError
 from ._guard import Guard
 from ._source import shut_down
 
+LINGER = 1.0
+"""Seconds that a watchdog's thread waits for the next wait before it ends."""
+
 
 class Patience:
     """What is left of two time limits, in seconds of waiting.
@@ -71,6 +74,11 @@ class Watchdog:
         self._changed = threading.Condition()
         self._thread: threading.Thread | None = None
 
+    @property
+    def watching(self) -> bool:
+        """Whether its thread is there."""
+        return self._thread is not None
+
     def arm(self, seconds: float) -> None:
         """A wait begins, which may take so many seconds."""
         with self._changed:
@@ -89,7 +97,7 @@ class Watchdog:
     def _watch(self) -> None:
         with self._changed:
             while True:
-                seconds = 1.0 if self._deadline is None else self._deadline - time.monotonic()
+                seconds = LINGER if self._deadline is None else self._deadline - time.monotonic()
                 if self._deadline is not None and seconds <= 0:
                     self.fired = True
                     shut_down(self._sock)

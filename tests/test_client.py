@@ -1,0 +1,276 @@
+"""`open_stream` and `wrap`: one request, the SDK's in every byte, and clients whose `stream` is ours."""
+
+from __future__ import annotations
+
+import importlib
+import json
+from typing import Any
+
+import anthropic
+import pydantic
+import pytest
+
+from claude_stream import (
+    AsyncMessageStream,
+    MessageStream,
+    StreamOverloadedError,
+    StreamTruncatedError,
+    open_stream,
+    wrap,
+)
+from claude_stream.testing import Recording, message_events
+from tests.support import REQUEST, Mode
+
+HELLO = Recording.from_events(message_events("Hello, world!"))
+CUT = Recording.from_events(message_events("Hello, world!", cut=3))
+FAILS_FIRST = Recording.from_events([message_events()[0], *message_events(error="overloaded_error")[-1:]])
+
+
+class City(pydantic.BaseModel):
+    """What the model is asked for."""
+
+    name: str
+
+
+async def open_and_read(mode: Mode, manager: Any) -> tuple[Any, str]:
+    """Open a stream in the mode's colour and return it with its text."""
+    if mode.is_async:
+        async with manager as stream:
+            assert isinstance(stream, AsyncMessageStream)
+            return stream, await stream.get_final_text()
+    with manager as stream:
+        assert isinstance(stream, MessageStream)
+        return stream, stream.get_final_text()
+
+
+def read(mode: Mode, make: Any) -> tuple[Any, str]:
+    async def main() -> Any:
+        return await open_and_read(mode, make())
+
+    return mode.run(main) if mode.is_async else Mode("asyncio").run(main)
+
+
+def spying_client(mode: Mode, requests: list[Any], **options: Any) -> Any:
+    """Return a client that notes each request and answers it."""
+    http = importlib.import_module(type(mode.client()._client).__module__.partition(".")[0])
+
+    def answer(request: Any) -> Any:
+        requests.append(request)
+        headers = {"content-type": "text/event-stream", "request-id": "req_1", "anthropic-workspace-id": "w"}
+        return http.Response(200, headers=headers, content=HELLO.body())
+
+    transport = http.MockTransport(answer)
+    if mode.is_async:
+        return anthropic.AsyncAnthropic(api_key="k", http_client=http.AsyncClient(transport=transport), **options)
+    return anthropic.Anthropic(api_key="k", http_client=http.Client(transport=transport), **options)
+
+
+# -- misuse --
+
+
+@pytest.mark.parametrize("client", [None, "client", anthropic, anthropic.Anthropic(api_key="k").models])
+def test_what_is_no_client(client: Any) -> None:
+    """Anything that is no client of the SDK is named."""
+    with pytest.raises(TypeError, match="a client of the SDK was expected"):
+        open_stream(client, **REQUEST)
+    with pytest.raises(TypeError, match="a client of the SDK was expected"):
+        wrap(client)
+
+
+def test_stream_is_no_parameter(mode: Mode) -> None:
+    """`stream=` is refused, whatever it says."""
+    with pytest.raises(TypeError, match="leave `stream` out"):
+        open_stream(mode.client(), **REQUEST, stream=True)  # type: ignore[call-overload]
+
+
+@pytest.mark.parametrize("name", ["modle", "first_timeout_"])
+def test_a_misspelt_parameter(mode: Mode, name: str) -> None:
+    """A parameter that `create` does not have is a TypeError, before anything is sent."""
+    with pytest.raises(TypeError, match=name):
+        read(mode, lambda: open_stream(mode.client(HELLO), **REQUEST, **{name: 1}))
+
+
+def test_an_error_before_the_response_is_the_sdks(mode: Mode) -> None:
+    """A request that is refused raises what the SDK raises, as it is."""
+    with pytest.raises(anthropic.NotFoundError) as caught:
+        read(mode, lambda: open_stream(mode.client(), **REQUEST))
+    assert type(caught.value) is anthropic.NotFoundError
+
+
+def test_leaving_a_block_that_was_never_entered() -> None:
+    """An open_stream that nobody enters sends nothing and warns nobody."""
+    open_stream(Mode("asyncio").client(HELLO), **REQUEST)
+
+
+# -- reading --
+
+
+@pytest.mark.parametrize("target", ["client", "messages", "beta.messages", "beta"])
+def test_every_way_to_name_the_client(mode: Mode, target: str) -> None:
+    """The client, its messages, and its beta messages will do; beta gives beta classes."""
+    subject = mode.client(HELLO)
+    for name in () if target == "client" else target.split("."):
+        subject = getattr(subject, name)
+    stream, text = read(mode, lambda: open_stream(subject, **REQUEST))
+    assert text == "Hello, world!"
+    name = type(stream.current_message_snapshot).__name__
+    assert name.startswith("ParsedBetaMessage" if "beta" in target else "ParsedMessage")
+
+
+def test_response_and_ids(mode: Mode) -> None:
+    """The live response and its headers are within reach, and the clock started before the request."""
+    stream, _ = read(mode, lambda: open_stream(spying_client(mode, []), **REQUEST))
+    assert (stream.request_id, stream.workspace_id) == ("req_1", "w")
+    assert stream.response.status_code == 200
+    assert stream.response.is_closed
+    assert stream.current_message_snapshot._request_id == "req_1"
+    assert stream.timing.ttft > 0
+
+
+def test_strict_or_not(mode: Mode) -> None:
+    """A cut stream raises, unless it was said to be taken as it is."""
+    with pytest.raises(StreamTruncatedError):
+        read(mode, lambda: open_stream(mode.client(CUT), **REQUEST))
+    stream, text = read(mode, lambda: open_stream(mode.client(CUT), **REQUEST, strict=False))
+    assert (text, stream.complete) == ("Hello, w", False)
+
+
+def test_restarts_and_limits(mode: Mode, monkeypatch: pytest.MonkeyPatch) -> None:
+    """A stream that fails before its content is asked for again, as often as was said."""
+    monkeypatch.setattr("claude_stream._client.backoff", lambda _: 0)
+    with pytest.raises(StreamOverloadedError):
+        read(mode, lambda: open_stream(mode.client(FAILS_FIRST, FAILS_FIRST, HELLO), **REQUEST, restarts=1))
+    stream, text = read(
+        mode,
+        lambda: open_stream(
+            mode.client(FAILS_FIRST, FAILS_FIRST, HELLO), **REQUEST, restarts=2, first_timeout=5, idle_timeout=5
+        ),
+    )
+    assert (text, stream.usage.final, stream.request_id) == ("Hello, world!", True, "req_replay")
+
+
+@pytest.mark.parametrize("beta", [False, True], ids=["stable", "beta"])
+def test_the_request_is_the_sdks(mode: Mode, beta: bool) -> None:
+    """The body is the one that `messages.stream` sends, an output format included."""
+    requests: list[Any] = []
+    client = spying_client(mode, requests)
+    messages = client.beta.messages if beta else client.messages
+    params = {**REQUEST, "system": "Be brief.", "temperature": 0.5, "output_config": {"effort": "low"}}
+    if beta:
+        params["betas"] = ["some-beta"]
+
+    async def main() -> None:
+        if mode.is_async:
+            async with (
+                messages.stream(**params, output_format=City),
+                open_stream(messages, **params, output_format=City),
+            ):
+                pass
+        else:
+            with messages.stream(**params, output_format=City), open_stream(messages, **params, output_format=City):
+                pass
+
+    if "temperature" not in _parameters(messages.stream):
+        del params["temperature"]
+    Mode("asyncio").run(main) if not mode.is_async else mode.run(main)
+    theirs, ours = requests
+    assert json.loads(ours.content) == json.loads(theirs.content)
+    assert ours.url == theirs.url
+    left_out = {
+        "x-stainless-helper-method",
+        "x-stainless-stream-helper",
+        "x-stainless-helper",
+        "x-stainless-raw-response",
+    }
+    kept = [{k: v for k, v in r.headers.items() if k not in left_out} for r in (ours, theirs)]
+    assert kept[0].get("anthropic-beta", "").startswith("some-beta") is beta
+    assert {k: v for k, v in kept[0].items() if k != "anthropic-beta"} == {
+        k: v for k, v in kept[1].items() if k != "anthropic-beta"
+    }
+
+
+def _parameters(function: Any) -> Any:
+    import inspect
+
+    return inspect.signature(function).parameters
+
+
+# -- wrap --
+
+
+class OwnClient(anthropic.Anthropic):
+    """A subclass whose constructor is its own."""
+
+    def __init__(self, name: str, http_client: Any) -> None:
+        super().__init__(api_key="k", http_client=http_client)
+        self.name = name
+
+
+def test_a_wrapped_client(mode: Mode) -> None:
+    """It has the same type and the same HTTP client, streams with us, and leaves the one it was made of alone."""
+    client = mode.client(HELLO, HELLO, HELLO)
+    wrapped = wrap(client)
+    assert type(wrapped) is type(client)
+    assert wrapped._client is client._client
+    assert read(mode, lambda: wrapped.messages.stream(**REQUEST))[1] == "Hello, world!"
+    assert read(mode, lambda: wrapped.beta.messages.stream(**REQUEST))[1] == "Hello, world!"
+    for messages in (client.messages, client.beta.messages):
+        assert messages.stream.__func__ is type(messages).stream
+
+
+@pytest.mark.parametrize("name", ["with_options", "copy"])
+def test_clients_made_of_a_wrapped_one(mode: Mode, name: str) -> None:
+    """Options are kept, and so is the wrapping, with its own options."""
+    wrapped = getattr(wrap(mode.client(CUT), strict=False), name)(timeout=7)
+    assert wrapped.timeout == 7
+    assert read(mode, lambda: wrapped.messages.stream(**REQUEST))[1] == "Hello, w"
+
+
+def test_wrapping_twice(mode: Mode) -> None:
+    """It is harmless, and the last options hold."""
+    wrapped = wrap(wrap(mode.client(CUT, CUT), strict=False))
+    with pytest.raises(StreamTruncatedError):
+        read(mode, lambda: wrapped.messages.stream(**REQUEST))
+    assert read(mode, lambda: wrap(wrapped, strict=False).messages.stream(**REQUEST))[1] == "Hello, w"
+
+
+def test_everything_else_is_the_sdks(mode: Mode) -> None:
+    """`create`, raw responses and the tool runner are as before."""
+    client = mode.client(HELLO, HELLO)
+    wrapped = wrap(client)
+    assert wrapped.beta.messages.tool_runner == client.beta.messages.tool_runner
+    assert type(wrapped.messages.with_raw_response) is type(client.messages.with_raw_response)
+
+    async def main() -> None:
+        created = wrapped.messages.create(**REQUEST, stream=True)
+        stream = await created if mode.is_async else created
+        assert type(stream) is (anthropic.AsyncStream if mode.is_async else anthropic.Stream)
+        await stream.close() if mode.is_async else stream.close()
+
+    mode.run(main) if mode.is_async else Mode("asyncio").run(main)
+
+
+def test_a_subclass_with_its_own_constructor() -> None:
+    """The copy is not constructed, so that it does not matter how."""
+    mode = Mode("sync")
+    own = OwnClient("mine", mode.client(HELLO)._client)
+    wrapped = wrap(own)
+    assert (type(wrapped), wrapped.name) == (OwnClient, "mine")
+    assert read(mode, lambda: wrapped.messages.stream(**REQUEST))[1] == "Hello, world!"
+
+
+def test_a_wrapped_client_in_the_place_of_another(mode: Mode) -> None:
+    """Code that was written for the SDK's helper runs as it is."""
+    client = wrap(mode.client(HELLO))
+
+    async def main() -> tuple[list[str], Any]:
+        if mode.is_async:
+            async with client.messages.stream(**REQUEST) as stream:
+                texts = [event.text async for event in stream if event.type == "text"]
+                return texts, await stream.get_final_message()
+        with client.messages.stream(**REQUEST) as stream:
+            return [event.text for event in stream if event.type == "text"], stream.get_final_message()
+
+    texts, message = mode.run(main) if mode.is_async else Mode("asyncio").run(main)
+    assert texts == ["Hello, w", "orld!"]
+    assert message.content[0].text == "Hello, world!"

@@ -1,0 +1,442 @@
+"""The drop-in stream: the SDK's events and names, one cursor, and what it adds."""
+
+from __future__ import annotations
+
+import json
+from typing import Any
+
+import anyio
+import pydantic
+import pytest
+from anthropic.lib import streaming as sdk
+from anthropic.types import ParsedMessage
+
+from claude_stream import (
+    AsyncMessageStream,
+    MessageStream,
+    StreamTruncatedError,
+    ToolInputError,
+    collect,
+    open_stream,
+)
+from claude_stream.testing import Recording, message_events
+from tests.faults import BODIES
+from tests.support import REQUEST, Mode, body_of
+from tests.test_recordings import merged, wire_events
+
+THINKING = {"type": "thinking", "thinking": "Let me see.", "signature": "c2ln"}
+CITED = {"type": "text", "text": "Hi", "citations": [{"type": "char_location", "cited_text": "a"}] * 2}
+SEARCH = {"type": "server_tool_use", "id": "srv_1", "name": "web_search", "input": {"query": "x"}}
+COMPACTION = {"type": "compaction", "content": "Summary"}
+WEATHER = ("get_weather", {"city": "Paris"})
+
+
+class Reader:
+    """Does the same with a sync and an async stream: every step may be awaited."""
+
+    def __init__(self, mode: Mode, stream: Any) -> None:
+        self._mode = mode
+        self._stream = stream
+
+    def __getattr__(self, name: str) -> Any:
+        value = getattr(self._stream, name)
+        if self._mode.is_async or name not in ("get_final_message", "get_final_text", "until_done", "close"):
+            return value
+
+        async def call(*args: Any) -> Any:
+            return value(*args)
+
+        return call
+
+    async def all(self, iterator: Any) -> list[Any]:
+        iterator = iterator._stream if isinstance(iterator, Reader) else iterator
+        return [item async for item in iterator] if self._mode.is_async else list(iterator)
+
+    async def next(self, iterator: Any) -> Any:
+        iterator = iterator._stream if isinstance(iterator, Reader) else iterator
+        return await iterator.__anext__() if self._mode.is_async else next(iterator)
+
+
+def with_stream(mode: Mode, source: Any, use: Any, **options: Any) -> Any:
+    """Open a stream over events, in the mode's colour, and run an async function with its reader."""
+
+    async def main() -> Any:
+        if mode.is_async:
+            async with AsyncMessageStream(mode.source(source), **options) as stream:
+                return await use(Reader(mode, stream))
+        with MessageStream(mode.source(source), **options) as sync_stream:
+            return await use(Reader(mode, sync_stream))
+
+    return mode.run(main) if mode.is_async else anyio.run(main)
+
+
+# -- what is wrong --
+
+
+def test_a_cut_stream(mode: Mode) -> None:
+    """Every way to the end raises, and the partial is there, again and again."""
+
+    async def use(stream: Any) -> None:
+        for read in (stream.get_final_message, stream.get_final_text):
+            with pytest.raises(StreamTruncatedError) as caught:
+                await read()
+            assert caught.value.partial.content[0].text == "Hello"
+        assert not stream.complete
+        assert stream.current_message_snapshot.content[0].text == "Hello"
+        assert stream.to_param() == {"role": "assistant", "content": [{"type": "text", "text": "Hello"}]}
+
+    with_stream(mode, message_events("Hello", cut=3), use)
+
+
+def test_before_the_first_event(mode: Mode) -> None:
+    """There is no snapshot, and that is said; the rest is empty."""
+
+    async def use(stream: Any) -> None:
+        with pytest.raises(RuntimeError, match="no message yet"):
+            _ = stream.current_message_snapshot
+        assert (stream.response, stream.request_id, stream.workspace_id) == (None, None, None)
+        assert (stream.complete, stream.to_param(), stream.usage.final) == (False, None, False)
+
+    with_stream(mode, message_events("Hello"), use)
+
+
+def test_a_message_without_text(mode: Mode) -> None:
+    """`get_final_text` says what there is instead."""
+
+    async def use(stream: Any) -> None:
+        with pytest.raises(RuntimeError, match="no text block, but tool_use"):
+            await stream.get_final_text()
+
+    with_stream(mode, message_events(WEATHER), use)
+
+
+def test_malformed_tool_input(mode: Mode) -> None:
+    """The text is undisturbed; the calls and the message raise, with the partial."""
+    events = message_events("Hello", WEATHER, chunk=99)
+    events[6]["delta"]["partial_json"] = "{oops"
+
+    async def use(stream: Any) -> None:
+        assert "".join(await stream.all(stream.text_stream)) == "Hello"
+        for read in (stream.get_final_message, lambda: stream.all(stream.tool_calls())):
+            with pytest.raises(ToolInputError) as caught:
+                await read()
+            assert caught.value.partial.content[0].text == "Hello"
+
+    with_stream(mode, events, use)
+
+
+def test_lenient(mode: Mode) -> None:
+    """With `strict=False` an early end is taken as the SDK takes it, but not for complete."""
+
+    async def use(stream: Any) -> Any:
+        message = await stream.get_final_message()
+        assert not stream.complete
+        return message
+
+    message = with_stream(mode, message_events("Hello", ("tool", {"a": "b"}), cut=7, chunk=5), use, strict=False)
+    assert [block.type for block in message.content] == ["text", "tool_use"]
+    assert message.content[1].input == {}
+    assert message.stop_reason is None
+
+
+# -- parity with the SDK --
+
+
+def dumped(event: Any) -> tuple[str, Any]:
+    return type(event).__name__, event.to_dict(mode="json", warnings=False)
+
+
+# How the events differ from those of the SDK's helper where the helper's are not right.
+# docs/explanation.md says why, in one table.
+def differs(name: str, ours: Any, theirs: Any) -> bool:
+    """Whether a difference between two events is one that the table names."""
+    if name.endswith("MessageStopEvent"):
+        return True  # the final message is compared with the merged wire JSON instead
+    block = ours.get("content_block", {})
+    if name.endswith("ContentBlockStopEvent") and block.get("type") in ("compaction", "mcp_tool_use"):
+        return {**theirs["content_block"], **{k: block.get(k) for k in ("content", "input", "encrypted_content")}} == {
+            **block,
+            **{k: block.get(k) for k in ("content", "input", "encrypted_content")},
+        }
+    return bool(ours == theirs)
+
+
+@pytest.mark.parametrize("beta", [False, True], ids=["stable", "beta"])
+def test_the_events_are_those_of_the_sdks_helper(mode: Mode, recorded_body: bytes, beta: bool) -> None:
+    """Iterating gives the helper's events in type, order and content; the message is the merged wire JSON."""
+    recording = Recording.from_bytes(recorded_body)
+
+    async def read_async() -> tuple[list[Any], list[Any], Any]:
+        client = mode.client(recording, recording)
+        messages = client.beta.messages if beta else client.messages
+        async with open_stream(messages, **REQUEST) as stream:
+            ours = [dumped(event) async for event in stream]
+            final = await stream.get_final_message()
+        async with messages.stream(**REQUEST) as helper:
+            return ours, [dumped(event) async for event in helper], final
+
+    def read() -> tuple[list[Any], list[Any], Any]:
+        client = mode.client(recording, recording)
+        messages = client.beta.messages if beta else client.messages
+        with open_stream(messages, **REQUEST) as stream:
+            ours = [dumped(event) for event in stream]
+            final = stream.get_final_message()
+        with messages.stream(**REQUEST) as helper:
+            return ours, [dumped(event) for event in helper], final
+
+    ours, theirs, final = mode.run(read_async) if mode.is_async else read()
+    assert [name for name, _ in ours] == [name for name, _ in theirs]
+    assert [name for (name, a), (_, b) in zip(ours, theirs) if not differs(name, a, b)] == []
+    assert json.loads(final.to_json(warnings=False)) == merged(wire_events(recorded_body))
+    assert type(final).__name__.startswith("ParsedBetaMessage" if beta else "ParsedMessage")
+
+
+@pytest.mark.parametrize("beta", [False, True], ids=["stable", "beta"])
+def test_built_streams_give_the_helpers_events(beta: bool) -> None:
+    """Every kind of block gives the helper's events; fields set by the SDK are set here."""
+    content = [THINKING, "Hello, world!", CITED, WEATHER, SEARCH, COMPACTION if beta else "!"]
+    recording = Recording.from_events(message_events(*content))
+    mode = Mode("sync")
+    client = mode.client(recording, recording)
+    messages = client.beta.messages if beta else client.messages
+    with open_stream(messages, **REQUEST) as stream, messages.stream(**REQUEST) as helper:
+        for ours, theirs in zip(stream, helper, strict=True):
+            assert type(ours) is type(theirs)
+            if ours.type == "message_stop":
+                continue
+            if not (beta and getattr(ours, "content_block", ours).type == "compaction"):
+                assert ours == theirs
+                assert ours.model_fields_set == theirs.model_fields_set
+
+
+def test_compaction_events() -> None:
+    """A compaction delta gives the beta helper's event of its own."""
+    head, *_, tail, stop = message_events()
+    start = {"type": "content_block_start", "index": 0, "content_block": {"type": "compaction", "content": None}}
+    delta = {"type": "compaction_delta", "content": "Summary", "encrypted_content": "x"}
+    body = body_of(
+        [
+            head,
+            start,
+            {"type": "content_block_delta", "index": 0, "delta": delta},
+            {"type": "content_block_stop", "index": 0},
+            tail,
+            stop,
+        ]
+    )
+    client = Mode("sync").client(Recording.from_bytes(body))
+    with open_stream(client.beta.messages, **REQUEST) as stream:
+        [event] = [event for event in stream if event.type == "compaction"]
+    assert (event.content, event.encrypted_content) == ("Summary", "x")
+
+
+def test_text_of_content_block_start() -> None:
+    """The helper's text_stream leaves out the text that a block starts with; ours has it, as has the message."""
+    events = message_events("Hello")
+    events[1]["content_block"]["text"] = "Oh. "
+    client = Mode("sync").client(Recording.from_events(events), Recording.from_events(events))
+    with client.messages.stream(**REQUEST) as helper:
+        assert "".join(helper.text_stream) == "Hello"
+    with open_stream(client, **REQUEST) as stream:
+        assert "".join(stream.text_stream) == "Oh. Hello"
+        assert stream.get_final_text() == "Oh. Hello"
+
+
+def test_malformed_tool_input_in_the_events() -> None:
+    """The helper raises ValueError at the malformed piece; ours goes on to message_stop, which has nothing to carry."""
+    body = BODIES["tool input malformed"]
+    client = Mode("sync").client(Recording.from_bytes(body), Recording.from_bytes(body))
+    with client.messages.stream(**REQUEST) as helper, pytest.raises(ValueError, match="tool parameter JSON"):
+        list(helper)
+    seen: list[str] = []
+    with open_stream(client, **REQUEST) as stream, pytest.raises(ToolInputError):
+        seen.extend(event.type for event in stream)
+    assert seen[-1] == "message_delta"
+
+
+def test_fields_that_the_helper_makes_up_or_loses() -> None:
+    """The helper sets stop_details, which was not sent, and loses fields that it does not know; ours does neither."""
+    events = message_events("Hello")
+    events[-2]["delta"]["news"] = 1
+    client = Mode("sync").client(Recording.from_events(events), Recording.from_events(events))
+    with client.messages.stream(**REQUEST) as helper:
+        theirs = helper.get_final_message().to_dict()
+    with open_stream(client, **REQUEST) as stream:
+        ours = stream.get_final_message().to_dict()
+    assert ours == merged(events)
+    assert "news" not in theirs
+    assert ours["news"] == 1
+
+
+def test_an_unknown_event_is_no_mislabelled_one() -> None:
+    """An event of an unknown type is an UnknownEvent; the helper's is a RawMessageStartEvent, or missing."""
+    events = message_events("Hello")
+    events.insert(2, {"type": "news", "headline": "hello"})
+    with MessageStream(events) as stream:
+        assert type(list(stream)[2]).__name__ == "UnknownEvent"
+
+
+def test_pings_are_left_out(mode: Mode) -> None:
+    """The helper does not show pings, and neither do we."""
+
+    async def use(stream: Any) -> list[str]:
+        return [event.type for event in await stream.all(stream)]
+
+    events = message_events("Hi")
+    assert "ping" not in with_stream(mode, [*events[:2], {"type": "ping"}, *events[2:]], use)
+
+
+@pytest.mark.parametrize(
+    ("ours", "theirs"), [(MessageStream, sdk.MessageStream), (AsyncMessageStream, sdk.AsyncMessageStream)]
+)
+def test_every_public_name_of_the_sdks_class_is_there(ours: type[Any], theirs: type[Any]) -> None:
+    """A new name in the SDK's class reaches us as a failure."""
+    names = {name for name in dir(theirs) if not name.startswith("_")} | set(theirs.__annotations__)
+    stream = MessageStream(iter([])) if ours is MessageStream else AsyncMessageStream(Nothing())
+    assert names - set(dir(stream)) == set()
+
+
+class Nothing:
+    """An async source of nothing."""
+
+    def __aiter__(self) -> Nothing:
+        return self
+
+    async def __anext__(self) -> Any:
+        raise StopAsyncIteration
+
+
+# -- one cursor --
+
+
+def test_views_share_one_cursor(mode: Mode) -> None:
+    """What one view has read, another does not see; at the end all of them are empty."""
+
+    async def use(stream: Any) -> None:
+        first = await stream.next(stream)
+        assert first.type == "message_start"
+        events = [await stream.next(stream) for _ in range(2)]  # up to the first delta; its `text` event is pending
+        assert events[-1].type == "content_block_delta"
+        assert await stream.next(stream.text_stream) == "lo, wor"
+        events = [await stream.next(stream), await stream.next(stream)]
+        assert [getattr(event, "snapshot", None) for event in events] == [None, "Hello, world!"]
+        message = await stream.get_final_message()
+        assert message.content[0].text == "Hello, world!"
+        for view in (stream, stream.text_stream, stream.thinking_stream, stream.tool_calls()):
+            assert await stream.all(view) == []
+        assert stream.complete
+
+    events = message_events("Hello, world!", chunk=1)
+    pieces = ["Hel", "lo, wor", "ld!"]
+    head, start, *_, stop, tail, end = events
+    deltas = [
+        {"type": "content_block_delta", "index": 0, "delta": {"type": "text_delta", "text": piece}} for piece in pieces
+    ]
+    with_stream(mode, [head, start, *deltas, stop, tail, end], use)
+
+
+def test_tool_calls_that_are_whole_already_come_first(mode: Mode) -> None:
+    """`tool_calls()` replays what was whole before it was asked, each time, and goes on."""
+
+    async def read(stream: Any) -> None:
+        for _ in range(9):  # up to the end of the first call
+            await stream.next(stream)
+        calls = stream.tool_calls()
+        assert (await stream.next(calls)).name == "get_weather"
+        assert [call.name for call in await stream.all(calls)] == ["get_time"]
+        assert [call.name for call in await stream.all(stream.tool_calls())] == ["get_weather", "get_time"]
+
+    with_stream(mode, message_events(WEATHER, ("get_time", {"zone": "x"}), chunk=50), read)
+
+
+def test_thinking_and_text(mode: Mode) -> None:
+    """Two views of one pass: each has what was left for it."""
+
+    async def use(stream: Any) -> None:
+        assert await stream.next(stream.thinking_stream) == "Let me s"
+        assert "".join(await stream.all(stream.text_stream)) == "Hello"
+
+    with_stream(mode, message_events(THINKING, "Hello"), use)
+
+
+def test_usage_timing_and_the_end(mode: Mode) -> None:
+    """The counts are final, the clock has stopped, and the message is the parsed class."""
+
+    async def use(stream: Any) -> Any:
+        await stream.until_done()
+        assert (stream.usage.output_tokens, stream.usage.final) == (12, True)
+        assert stream.timing.ttft <= stream.timing.ttft_text <= stream.timing.elapsed
+        assert await stream.get_final_text() == "Hello"
+        return await stream.get_final_message()
+
+    message = with_stream(mode, message_events("Hello"), use)
+    assert isinstance(message, ParsedMessage)
+    assert message.to_dict() == collect(message_events("Hello")).to_dict()
+
+
+def test_snapshots_are_copies(mode: Mode) -> None:
+    """Changing a snapshot changes nothing."""
+
+    async def use(stream: Any) -> None:
+        await stream.until_done()
+        stream.current_message_snapshot.content.clear()
+        assert await stream.get_final_text() == "Hello"
+
+    with_stream(mode, message_events("Hello"), use)
+
+
+def test_leaving_early(mode: Mode) -> None:
+    """After close, nothing more is read, and closing again is fine."""
+
+    async def use(stream: Any) -> None:
+        await stream.next(stream.text_stream)
+        await stream.close()
+        await stream.close()
+        assert await stream.all(stream.text_stream) == []
+        assert stream.current_message_snapshot.content[0].text == "Hello, w"
+
+    with_stream(mode, message_events("Hello, world!"), use)
+
+
+# -- parsed output --
+
+
+class City(pydantic.BaseModel):
+    """What the model is asked for."""
+
+    name: str
+
+
+def test_the_parsed_output(mode: Mode) -> None:
+    """With an output format the text blocks are parsed, in the message and in the event that ends the block."""
+
+    async def use(stream: Any) -> None:
+        events = await stream.all(stream)
+        [block_stop] = [event for event in events if event.type == "content_block_stop"]
+        assert block_stop.content_block.parsed_output == City(name="Paris")
+        message = await stream.get_final_message()
+        assert message.parsed_output == City(name="Paris")
+
+    with_stream(mode, message_events('{"name": "Paris"}'), use, output_format=City)
+
+
+def test_output_that_does_not_fit(mode: Mode) -> None:
+    """What does not fit the format is pydantic's error, as from the SDK's helper; the text is there all the same."""
+
+    async def use(stream: Any) -> None:
+        assert "".join(await stream.all(stream.text_stream)) == "Paris"
+        with pytest.raises(pydantic.ValidationError):
+            await stream.get_final_message()
+        assert stream.current_message_snapshot.content[0].text == "Paris"
+
+    with_stream(mode, message_events("Paris"), use, output_format=City)
+
+
+def test_misuse(mode: Mode) -> None:
+    """A source of the wrong colour, or none, is refused at once."""
+    wrong = iter([]) if mode.is_async else Nothing()
+    cls = AsyncMessageStream if mode.is_async else MessageStream
+    with pytest.raises(TypeError):
+        cls(wrong)
+    with pytest.raises(TypeError):
+        cls("text")
