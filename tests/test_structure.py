@@ -39,7 +39,7 @@ MAY_IMPORT: dict[str, set[str]] = {
     "_helper": {"_events", "_message"},
     "_message_stream": {"_blocks", "_drive", "_errors", "_helper", "_step", "_text", "_timing", "_usage"},
     "_params": set(),
-    "_client": {"_drive", "_message", "_message_stream", "_resilience", "_source", "_sse", "_timing"},
+    "_client": {"_drive", "_message", "_message_stream", "_patience", "_resilience", "_source", "_sse", "_timing"},
     "__init__": {
         *("_api", "_blocks", "_client", "_errors", "_events", "_message", "_message_stream"),
         *("_resilience", "_timing", "_usage"),

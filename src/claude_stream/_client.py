@@ -22,7 +22,8 @@ from typing_extensions import Self, Unpack
 from ._drive import drive
 from ._message import Accumulator
 from ._message_stream import AsyncMessageStream, MessageStream
-from ._resilience import Restarts, backoff, restarting, with_timeout
+from ._patience import Patience
+from ._resilience import Restarts, backoff, restarting
 from ._source import AsyncResponseBytes, ResponseBytes
 from ._sse import BodyDecoder
 from ._timing import StreamTimer
@@ -269,7 +270,7 @@ class _Request:
         else:
             driver = self._drive(opened)
         if self._first_timeout is not None or self._idle_timeout is not None:
-            driver = with_timeout(driver, first=self._first_timeout, idle=self._idle_timeout)
+            driver.root.patience = Patience(self._first_timeout, self._idle_timeout)
         return cls(driver, strict=self._strict, output_format=self._output_format, timer=timer)
 
 
