@@ -262,13 +262,13 @@ class _Request:
 
     def _message_stream(self, cls: Any, opened: Any, reopen: Callable[[], Any], timer: StreamTimer) -> Any:
         """Return the stream over a response that is open already, and over those that `reopen` opens."""
-        driver: Any
+        timed = functools.partial(drive, make_steps=lambda _: [timer], events=True)
         if self._restarts:
             first = iter([opened])
             policy = Restarts(self._restarts, backoff, None)
-            driver = restarting(lambda: next(first, None) or reopen(), policy, self._drive)
+            driver: Any = timed(restarting(lambda: next(first, None) or reopen(), policy, self._drive))
         else:
-            driver = self._drive(opened)
+            driver = timed(opened, decoder=BodyDecoder(), accumulator=self._accumulator)
         if self._first_timeout is not None or self._idle_timeout is not None:
             driver.root.patience = Patience(self._first_timeout, self._idle_timeout)
         return cls(driver, strict=self._strict, output_format=self._output_format, timer=timer)

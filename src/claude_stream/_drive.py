@@ -79,7 +79,7 @@ def _is_driver(source: object) -> TypeGuard[Driver[Any]]:
     return isinstance(source, Driver)
 
 
-def _flow(steps: Sequence[Step], items: Iterable[Any]) -> Iterator[Any]:
+def flow(steps: Sequence[Step], items: Iterable[Any]) -> Iterator[Any]:
     """Send items through steps, lazily: nothing is fed before what came of the item before it is taken."""
     for step in steps:
         items = chain.from_iterable(map(step.feed, items))
@@ -159,7 +159,7 @@ class Driver(Generic[T]):
             if other := other_content(self._source.response):
                 raise StreamProtocolError(f"the response is not an event stream: {other}")
         for position, step in enumerate(self._steps, start=1):
-            yield from _flow(self._steps[position:], step.finish())
+            yield from flow(self._steps[position:], step.finish())
 
     def _failed(self, exc: Exception, *, in_source: bool) -> Exception:
         """Return the exception to raise in the place of ``exc``."""
@@ -224,7 +224,7 @@ class SyncDriver(Driver[T], Iterator[T]):
             if not self._begun:
                 self._adopt()
                 self._reader_thread = threading.get_ident()
-                self._outs = _flow(self._steps, self._receive())
+                self._outs = flow(self._steps, self._receive())
             while True:
                 try:
                     return next(self._outs)
@@ -383,7 +383,7 @@ class AsyncDriver(Driver[T], AsyncIterator[T]):
                     await self._close_live()
                     raise self._failed(exc, in_source=True)  # noqa: B904 - it sets the cause itself
                 else:
-                    self._outs = _flow(self._steps, (item,))
+                    self._outs = flow(self._steps, (item,))
         finally:
             self._reading = False
 

@@ -69,8 +69,8 @@ def to_wire(item: object) -> dict[str, Any] | None:
     Raises:
         StreamProtocolError: if the item is no event.
     """
-    if is_object(item):
-        wire = item
+    if isinstance(item, dict):
+        wire = cast("dict[str, Any]", item)
     elif isinstance(item, anthropic.BaseModel):
         try:
             dumped = _dump(item)
@@ -87,9 +87,10 @@ def to_wire(item: object) -> dict[str, Any] | None:
     else:
         hint = " (raw bytes go through from_sse())" if isinstance(item, (str, bytes)) else ""
         raise StreamProtocolError(f"{type(item).__name__} is not an event{hint}: {excerpt(item)}")
-    if wire.get("type") == "message":
+    kind = wire.get("type")
+    if kind == "message":
         raise StreamProtocolError("a finished message is not an event: call create() with stream=True")
-    if type(wire.get("type")) is not str:
+    if type(kind) is not str:
         raise StreamProtocolError(f"an event without a type: {excerpt(wire)}")
     return wire
 

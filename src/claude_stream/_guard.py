@@ -9,7 +9,7 @@ from __future__ import annotations
 
 import json
 from collections.abc import Iterable
-from typing import Any
+from typing import Any, cast
 
 from ._errors import (
     StreamError,
@@ -52,10 +52,11 @@ class Guard(Step):
         if kind == "content_block_delta":
             self._require_open(item)
             delta = item.get("delta")
-            if not is_object(delta):
+            if not isinstance(delta, dict):
                 raise self._impossible(item, "it has no delta")
-            field = DELTA_STRINGS.get(delta["type"]) if type(delta.get("type")) is str else None
-            if field is not None and type(delta.get(field)) is not str:
+            delta_type = cast("dict[str, Any]", delta).get("type")
+            field = DELTA_STRINGS.get(delta_type) if type(delta_type) is str else None
+            if field is not None and type(cast("dict[str, Any]", delta).get(field)) is not str:
                 raise self._impossible(item, f"its {field} is not a string")
         elif kind == "content_block_start":
             self._start_block(item)

@@ -95,9 +95,14 @@ class Accumulator(Step, Generic[MessageT]):
             return ()
         try:
             wire = to_wire(item)
-            if wire is None or not (passed := self.guard.feed(wire)):
+            if wire is None:
                 return ()
-            self._merge(wire)
+            passed = self.guard.feed(wire)
+            if wire["type"] == "content_block_delta":
+                index: int = wire["index"]
+                self.blocks[index].add(wire["delta"])
+            else:
+                self._merge(wire)
         except RecursionError:
             raise self.fail(StreamProtocolError(f"event {self.guard.events} is nested too deeply")) from None
         except StreamError as exc:
@@ -106,20 +111,15 @@ class Accumulator(Step, Generic[MessageT]):
 
     def _merge(self, wire: dict[str, Any]) -> None:
         kind = wire["type"]
-        if kind == "content_block_delta":
-            self._block_of(wire).add(wire["delta"])
-        elif kind == "content_block_start":
+        if kind == "content_block_start":
             self._start_block(wire["content_block"])
         elif kind == "content_block_stop":
-            self._block_of(wire).close()
+            index: int = wire["index"]
+            self.blocks[index].close()
         elif kind == "message_delta":
             self._merge_delta(wire)
         elif kind == "message_start":
             self._start(wire)
-
-    def _block_of(self, wire: dict[str, Any]) -> Block:
-        index: int = wire["index"]
-        return self.blocks[index]
 
     def _start(self, wire: dict[str, Any]) -> None:
         self.beta = self.beta or is_beta(wire)

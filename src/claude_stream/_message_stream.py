@@ -9,6 +9,7 @@ from __future__ import annotations
 import contextlib
 from collections import deque
 from collections.abc import AsyncIterator, Iterable, Iterator, Mapping
+from itertools import chain
 from typing import Any, Generic, cast
 
 import pydantic
@@ -16,7 +17,7 @@ from anthropic.types import MessageParam, ParsedMessage, ToolUseBlock
 from typing_extensions import Self, TypeVar
 
 from ._blocks import Blocks
-from ._drive import AsyncDriver, SyncDriver, drive
+from ._drive import AsyncDriver, SyncDriver, drive, flow
 from ._errors import StreamError
 from ._helper import HelperEvents
 from ._step import Step
@@ -36,9 +37,13 @@ class _Stream(Generic[MessageT]):
     def __init__(
         self, source: Any, *, strict: bool = True, output_format: Any = None, timer: StreamTimer | None = None
     ) -> None:
-        self.timing = timer or StreamTimer()
         self._adapter: Any = None if output_format is None else pydantic.TypeAdapter(output_format)
-        self._reader = drive(source, lambda _: [self.timing], events=True)
+        self._reader: SyncDriver[Any] | AsyncDriver[Any]
+        if timer is None:
+            self.timing = StreamTimer()
+            self._reader = drive(source, lambda _: [self.timing], events=True)
+        else:
+            self.timing, self._reader = timer, source  # a driver that feeds the timer already
         self._accumulator = self._reader.accumulator
         self._accumulator.guard.strict = strict
         self._accumulator.parsed = True
@@ -134,6 +139,8 @@ class MessageStream(_Stream[MessageT]):
     Args:
         source: any stream of events.
         strict: raise if the stream ends before its message does; if not, take what came.
+        output_format: a type, as which the text blocks of the finished message are parsed.
+        timer: for `open_stream`, whose driver feeds it.
 
     Example:
         >>> from claude_stream import MessageStream
@@ -299,29 +306,25 @@ class AsyncMessageStream(_Stream[MessageT]):
     close = aclose  # the SDK's name
 
 
+_NEVER = object()
+
+
+def _finish(step: Step) -> Iterator[Any]:
+    yield from step.finish()
+
+
 class _View(Iterator[Any]):
     """What one step makes of the events that are still to come, and of what came before it was made."""
 
     def __init__(self, stream: MessageStream[Any], step: Step, before: Iterable[Any] = ()) -> None:
         self._stream = stream
-        self._step = step
-        self._outs = iter(before)
-        self._finished = False
+        self._outs = chain(before, flow([step], iter(stream.pull, _NEVER)), _finish(step))
 
     def __next__(self) -> Any:
-        while True:
-            try:
-                for out in self._outs:
-                    return out
-            except StreamError as exc:
-                raise self._stream.fail(exc)  # noqa: B904 - it is the same exception
-            try:
-                self._outs = iter(self._step.feed(self._stream.pull()))
-            except StopIteration:
-                if self._finished:
-                    raise
-                self._finished = True
-                self._outs = iter(self._step.finish())
+        try:
+            return next(self._outs)
+        except StreamError as exc:
+            raise self._stream.fail(exc)  # noqa: B904 - it is the same exception
 
 
 class _AsyncView(AsyncIterator[Any]):

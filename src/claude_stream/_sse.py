@@ -32,6 +32,7 @@ class SSEDecoder(Step):
         self._line: list[bytes] = []  # the pieces of a line whose end has not come yet
         self._after_cr = False  # the last chunk ended in CR, so that a LF now is the same line end
         self._first_line = True
+        self._plain = False  # no byte order mark or CR to reckon with: the first chunk has been seen
         self._event = b""
         self._data: list[bytes] = []
         self._count = 0
@@ -40,10 +41,37 @@ class SSEDecoder(Step):
 
     def feed(self, item: Any) -> Iterable[dict[str, Any] | Exception]:
         """Take the next bytes and return the events that are now whole."""
+        if type(item) is not bytes:
+            return self._other(item)
+        if self._plain and item.endswith(b"\n\n") and b"\r" not in item and not self._line and not self._data:
+            return self._whole_events(item)
+        return self._split(item)
+
+    def _whole_events(self, chunk: bytes) -> list[dict[str, Any] | Exception]:
+        """The way that nearly every chunk takes: whole events, just as the API writes them."""
+        events: list[dict[str, Any] | Exception] = []
+        for block in chunk[:-2].split(b"\n\n"):
+            name, _, data = block.partition(b"\ndata: ")
+            if name.startswith(b"event: ") and not name.startswith(b"event: error") and b"\n" not in name:
+                try:
+                    event = jiter.from_json(data)
+                except ValueError:
+                    event = None
+                if type(event) is dict and "type" in event:
+                    self._count += 1
+                    events.append(cast("dict[str, Any]", event))
+                    continue
+            events += self._take([*block.split(b"\n"), b""])
+        return events
+
+    def _other(self, item: Any) -> Iterable[Any]:
         if not isinstance(item, (bytes, bytearray, memoryview)):
             kind = type(item).__name__
             raise TypeError(f"from_sse() takes chunks of bytes, and this one is {kind}: {excerpt(item)}")
-        chunk = bytes(cast("bytes", item))
+        return self.feed(bytes(cast("bytes", item)))
+
+    def _split(self, chunk: bytes) -> list[dict[str, Any] | Exception]:
+        """The general way: lines, wherever they are cut, and whatever ends them."""
         if self._count == 0 and len(self._head) < _HEAD:
             self._head += chunk[: _HEAD - len(self._head)]
         if self._after_cr and chunk:
@@ -52,6 +80,7 @@ class SSEDecoder(Step):
         if b"\r" in chunk:
             self._after_cr = chunk.endswith(b"\r")
             chunk = chunk.replace(b"\r\n", b"\n").replace(b"\r", b"\n")
+        self._plain = not self._after_cr
         lines = chunk.split(b"\n")
         if len(lines) > 1 and self._line:
             lines[0] = b"".join((*self._line, lines[0]))
@@ -120,9 +149,8 @@ class SSEDecoder(Step):
 class BodyDecoder(SSEDecoder):
     """The same for a response that may turn out to be decoded by the SDK already: events pass as they are."""
 
-    def feed(self, item: Any) -> Iterable[dict[str, Any] | Exception]:
-        """Take bytes, or an event."""
-        return super().feed(item) if isinstance(item, bytes) else (item,)
+    def _other(self, item: Any) -> Iterable[Any]:
+        return (item,)
 
 
 def _parse(data: bytes) -> Any:

@@ -52,9 +52,9 @@ class StreamTimer(Step):
         if self._last is not None and now - self._last > self.longest_gap:
             self.longest_gap = now - self._last
         self._last = now
-        kind = wire["type"]
         if self.ttft_text is None:
             self._note_first(wire, now - self._start)
+        kind = wire["type"]
         if kind == "message_delta" and is_object(usage := wire.get("usage")):
             self._output_tokens = usage.get("output_tokens") or self._output_tokens
         elif kind == "message_stop":
