@@ -85,6 +85,13 @@ def test_a_call_that_is_never_closed(mode: Mode, raw: str) -> None:
     for function in (iter_tool_calls, iter_blocks):
         outcome = mode.read(lambda f=function: f(mode.source(tool_events(raw, "tool_use", close=False))))
         assert isinstance(outcome.error, ToolInputError)
+        assert "its block was never closed" in str(outcome.error)
+
+
+def test_a_call_that_is_never_closed_and_cut_before_its_first_byte(mode: Mode) -> None:
+    """`max_tokens` explains a call of which nothing came, open or closed."""
+    message = mode.message(lambda: collect(mode.source(tool_events("", "max_tokens", close=False))))
+    assert message.content[1].input == {}
 
 
 def test_a_text_block_that_is_never_closed_is_not_lost(mode: Mode) -> None:
@@ -134,9 +141,10 @@ def test_tool_calls_are_yours_alone(mode: Mode) -> None:
         assert (outcome.items, outcome.error) == ([], None)
 
 
-def test_a_call_that_comes_whole_in_its_start(mode: Mode) -> None:
+@pytest.mark.parametrize("stop_reason", ["tool_use", "max_tokens"])
+def test_a_call_that_comes_whole_in_its_start(mode: Mode, stop_reason: str) -> None:
     """Input in content_block_start, with no delta, is the input."""
-    events = tool_events("", "tool_use")
+    events = tool_events("", stop_reason)
     start = next(e for e in events if e.get("content_block", {}).get("type") == "tool_use")
     start["content_block"]["input"] = {"city": "Rome"}
     [call] = mode.read(lambda: iter_tool_calls(mode.source(events))).items
@@ -161,11 +169,14 @@ def test_content_of_message_start_is_a_block(mode: Mode) -> None:
     assert block.text == "Hello"
 
 
-@pytest.mark.parametrize("raw", ['{"city": "Pa', ""])
-def test_a_call_cut_by_max_tokens_in_a_collected_message(mode: Mode, raw: str) -> None:
+@pytest.mark.parametrize(
+    ("raw", "certain"),
+    [("", {}), ('{"city": "Pa', {}), (' {"a": 1, "b": "x', {"a": 1}), ('{"a": 1, "b": "\ud83d', {"a": 1})],
+)
+def test_a_call_cut_by_max_tokens_in_a_collected_message(mode: Mode, raw: str, certain: object) -> None:
     """`collect` gives the message as the SDK does, with the part of the input that is certain."""
     message = mode.message(lambda: collect(mode.source(tool_events(raw, "max_tokens"))))
-    assert message.content[1].input == {}
+    assert message.content[1].input == certain
     assert message.stop_reason == "max_tokens"
 
 
@@ -195,8 +206,16 @@ def test_a_snapshot_of_what_is_no_json(mode: Mode) -> None:
     """The snapshot of a malformed input raises; the pieces are there all the same."""
     outcome = mode.read(lambda: iter_tool_inputs(mode.source(tool_events("{oops}", "tool_use"))))
     assert outcome.error is None
-    with pytest.raises(ToolInputError, match="get_weather"):
+    with pytest.raises(ToolInputError, match="get_weather") as caught:
         _ = outcome.items[-1].snapshot
+    error = caught.value
+    assert (error.raw, error.tool_name, error.tool_use_id) == ("{oops}", "get_weather", "toolu_1")
+
+
+def test_a_snapshot_at_half_a_surrogate_pair(mode: Mode) -> None:
+    """Half a character at the end of a piece does not hide what is certain."""
+    pieces = mode.read(lambda: iter_tool_inputs(mode.source(tool_events('{"a": 1, "b": "\ud83d', None)))).items
+    assert pieces[-1].snapshot == {"a": 1}
 
 
 def test_a_source_that_fails_hands_out_the_calls_in_front(mode: Mode) -> None:

@@ -149,6 +149,7 @@ def test_restarts_and_limits(mode: Mode, monkeypatch: pytest.MonkeyPatch) -> Non
     assert (text, stream.usage.final, stream.request_id) == ("Hello, world!", True, "req_replay")
 
 
+@pytest.mark.filterwarnings("ignore::DeprecationWarning")  # older SDKs: of the helper's own output_format
 @pytest.mark.parametrize("beta", [False, True], ids=["stable", "beta"])
 def test_the_request_is_the_sdks(mode: Mode, beta: bool) -> None:
     """The body is the one that `messages.stream` sends, an output format included."""

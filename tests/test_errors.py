@@ -5,6 +5,7 @@ from __future__ import annotations
 import copy
 import importlib
 import pickle
+from types import SimpleNamespace
 from typing import Any
 
 import anthropic
@@ -95,7 +96,7 @@ def test_an_unknown_type_stays_a_stream_api_error(mode: Mode) -> None:
     assert not error.content_started
 
 
-@pytest.mark.parametrize("body", [None, "text", [], {"error": "text"}, {"error": {"type": ["list"]}}])
+@pytest.mark.parametrize("body", [None, "text", [], {"type": ["list"]}, {"type": "api_error", "details": "text"}])
 def test_an_error_event_of_any_shape_is_an_api_error(body: Any) -> None:
     """Whatever the body of an error event is, it is kept, and nothing else is raised."""
     with pytest.raises(StreamAPIError) as caught:
@@ -177,3 +178,35 @@ def test_a_hand_made_api_error_has_its_type_and_status() -> None:
     """A class for an API error knows its type and status without a body."""
     error = claude_stream.StreamRateLimitError("slow down")
     assert (error.type, error.status_code, error.retryable) == ("rate_limit_error", 429, True)
+
+
+def test_an_error_event_is_shown_in_short() -> None:
+    """An error without a message of its own shows the beginning of its body, and no more."""
+    with pytest.raises(StreamAPIError, match=r"api_error: \{'type': 'error'") as caught:
+        collect([error_event("api_error", error={"type": "api_error", "message": None, "more": "x" * 5000})])
+    assert len(str(caught.value)) < 700
+
+
+def test_bad_json_is_the_cause() -> None:
+    """The parser's own exception is the cause of ours."""
+    with pytest.raises(StreamProtocolError) as caught:
+        collect(from_sse([b"data: {oops\n\n"]))
+    assert isinstance(caught.value.__cause__, ValueError)
+
+
+def test_what_came_is_said_once(mode: Mode) -> None:
+    """An error passes several stages and is completed by one of them."""
+    error = raised(mode, body_of(message_events("Hello", cut=4)))
+    assert str(error).count("received so far") == 1
+
+
+def test_the_headers_name_request_and_workspace() -> None:
+    """The response's headers are read as by the SDK, and the body's request ID does where there is no header."""
+    accumulator = Accumulator()
+    accumulator.response = SimpleNamespace(headers={"anthropic-workspace-id": "wrkspc_1"})
+    accumulator.feed(message_events()[0])
+    assert accumulator.message is not None
+    assert accumulator.message._workspace_id == "wrkspc_1"  # type: ignore[attr-defined] - older SDKs have none
+    with pytest.raises(StreamAPIError) as caught:
+        accumulator.feed(error_event("api_error", request_id="req_from_body"))
+    assert (caught.value.request_id, caught.value.workspace_id) == ("req_from_body", "wrkspc_1")

@@ -23,6 +23,8 @@ EVENTS = [
     {"type": "content_block_delta", "index": 0, "delta": {"type": "shout_delta", "volume": 11}},
     {"type": "content_block_delta", "index": 0, "delta": {"type": "text_delta", "text": "a", "extra": 1}},
     {"type": "content_block_delta", "index": 0, "delta": {"type": "text_delta", "text": "a"}, "extra": 1},
+    {"type": "content_block_delta", "index": 0, "delta": {"type": "text_delta"}},
+    {"type": "content_block_delta", "index": 0, "delta": {"type": ["x"], "text": "a"}},
     {"type": "message_stop", "amazon-bedrock-invocationMetrics": {"inputTokenCount": 1}},
     {"type": "content_block_stop", "index": 0, "extra": 1},
     {"type": "news", "headline": "hello", "nested": {"list": [1]}},

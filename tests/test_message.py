@@ -144,7 +144,7 @@ def test_unknown_deltas_are_merged_by_the_obvious_rule() -> None:
         head,
         {**start, "content_block": block},
         delta(0, type="poem_delta", title="Odes", verse="ses", lines=["b"], rank=2, signature="new", meta=None),
-        delta(0, type="poem_delta", verse="!", extra=[1], rank=3, signature="newer"),
+        delta(0, type="poem_delta", verse="!", extra=[1], none=None, rank=3, signature="newer"),
         {"type": "content_block_stop", "index": 0},
         tail,
         stop,
@@ -158,6 +158,7 @@ def test_unknown_deltas_are_merged_by_the_obvious_rule() -> None:
         "signature": "newer",
         "meta": {"a": 1},
         "extra": [1],
+        "none": None,
     }
 
 
@@ -183,6 +184,7 @@ def test_a_message_delta_overwrites_and_null_never_erases() -> None:
     assert merged["usage"] == {"input_tokens": 10, "output_tokens": 9, "cache_read_input_tokens": 5}
     assert merged["context_management"] == {"applied_edits": []}
     assert merged["news"] is None
+    assert merged["type"] == "message"
     assert "delta" not in merged
 
 
@@ -322,6 +324,10 @@ def test_changing_an_event_changes_nothing_else() -> None:
         if event.type == "content_block_start" and event.content_block.type == "tool_use":
             event.content_block.input["hacked"] = True  # type: ignore[index]
     assert events == pristine
+    news = {"type": "news", "nested": {"list": [1]}}
+    [unknown, *_] = iter_events([news, *events])
+    unknown.nested["list"].append(2)  # type: ignore[union-attr] - an unknown event has it
+    assert news == {"type": "news", "nested": {"list": [1]}}
 
 
 def test_the_same_events_can_be_fed_twice() -> None:
@@ -381,6 +387,7 @@ INTERRUPTED: dict[str, tuple[list[Any], int | None, list[Any] | None]] = {
     "after thinking": ([THINKING, "Hello"], 6, None),
     "in text after thinking": ([THINKING, "Hello"], 8, [THINKING, TEXT]),
     "after redacted thinking": ([REDACTED, "Hello"], 3, None),
+    "after two kinds of thinking": ([THINKING, REDACTED, "Hello"], 8, None),
     "in text after redacted thinking": ([REDACTED, "Hello"], 5, [REDACTED, TEXT]),
     "in the middle of a tool input": (["Hello", WEATHER], 7, [TEXT]),
     "after a tool call": (["Hello", WEATHER], 10, [TEXT, TOOL]),
@@ -446,3 +453,83 @@ def test_a_long_tool_input_is_linear() -> None:
 
     ratios = sorted(seconds(400_000) / seconds(200_000) for _ in range(5))
     assert ratios[2] < 3
+
+
+def test_a_stop_reason_does_not_complete_an_open_block() -> None:
+    """Without message_stop, a message is whole only when its blocks are closed."""
+    start, block, text, _, end, _ = message_events("Hello")
+    with pytest.raises(StreamTruncatedError, match="in content block 0"):
+        collect([start, block, text, end])
+
+
+def test_nothing_but_pings_is_not_nothing() -> None:
+    """The message of a truncation says whether any event came."""
+    with pytest.raises(StreamTruncatedError, match="no event came at all"):
+        collect([])
+    with pytest.raises(StreamTruncatedError, match="without message_stop"):
+        collect([{"type": "ping"}])
+
+
+def test_an_empty_message_start_is_no_content() -> None:
+    """`content_started` waits for content."""
+    with pytest.raises(StreamTruncatedError) as caught:
+        collect(message_events(cut=1))
+    assert not caught.value.content_started
+
+
+@pytest.mark.parametrize("index", [0.0, False, None])
+def test_a_block_has_a_whole_number(index: Any) -> None:
+    """An index that merely equals the next one is refused."""
+    start, block, *_ = message_events("Hello")
+    with pytest.raises(StreamProtocolError, match="its index is"):
+        collect([start, {**block, "index": index}])
+
+
+@pytest.mark.parametrize("content", [5, "text", {"type": "text"}, None])
+def test_content_of_message_start_that_is_no_list(content: Any) -> None:
+    """It is as good as none: the blocks have events of their own."""
+    start, *rest = message_events("Hello")
+    start["message"]["content"] = content
+    assert collect([start, *rest]) == collect(message_events("Hello"))
+
+
+@pytest.mark.parametrize("usage", [None, "many", [1]])
+def test_usage_of_message_start_that_is_no_object(usage: Any) -> None:
+    """The usage of message_delta takes its place."""
+    start, *rest = message_events("Hello")
+    start["message"]["usage"] = usage
+    assert fed([start]).usage == Usage()
+    assert fed([start, *rest]).usage == Usage(10, 12, final=True)
+
+
+def test_what_was_fed_can_be_changed() -> None:
+    """What a user does to an event after feeding it changes nothing, wherever in the event it stands."""
+    start, block, text, *rest = message_events("Hello")
+    block["content_block"]["notes"] = [["a"]]
+    rest[-2]["delta"]["container"] = {"list": ["a"]}
+    citation = {"type": "char_location", "list": ["a"]}
+    events = [
+        start,
+        block,
+        text,
+        delta(0, type="citations_delta", citation=citation),
+        delta(0, type="news_delta", notes=[["b"]], more={"list": ["a"]}),
+        *rest,
+    ]
+    expected = collect(copy.deepcopy(events))
+    accumulator = fed(events)
+    citation["list"].append("x")  # type: ignore[attr-defined] - it is the list
+    events[4]["delta"]["notes"][0].append("x")
+    events[4]["delta"]["more"]["list"].append("x")
+    rest[-2]["delta"]["container"]["list"].append("x")
+    assert accumulator.message == expected
+
+
+def test_an_error_event_behind_a_message_that_cannot_be_built() -> None:
+    """What the API said is not hidden by a partial message that the SDK cannot build."""
+    start, *_ = message_events()
+    start["message"]["_fields_set"] = [1]
+    with pytest.raises(StreamAPIError) as caught:
+        collect([start, error_event("api_error")])
+    assert caught.value.partial is None
+    assert caught.value.usage is not None

@@ -5,6 +5,7 @@ from __future__ import annotations
 import json
 from typing import Any
 
+import anthropic
 import anyio
 import pydantic
 import pytest
@@ -161,6 +162,13 @@ def differs(name: str, ours: Any, theirs: Any) -> bool:
     return bool(ours == theirs)
 
 
+# In 0.122 the SDK's helper learnt about the server's tools and about fields set to null.
+WITH_TODAYS_HELPER = pytest.mark.skipif(
+    tuple(int(part) for part in anthropic.__version__.split(".")[:2]) < (0, 122), reason="the SDK's helper is another"
+)
+
+
+@WITH_TODAYS_HELPER
 @pytest.mark.parametrize("beta", [False, True], ids=["stable", "beta"])
 def test_the_events_are_those_of_the_sdks_helper(mode: Mode, recorded_body: bytes, beta: bool) -> None:
     """Iterating gives the helper's events in type, order and content; the message is the merged wire JSON."""
@@ -191,6 +199,7 @@ def test_the_events_are_those_of_the_sdks_helper(mode: Mode, recorded_body: byte
     assert type(final).__name__.startswith("ParsedBetaMessage" if beta else "ParsedMessage")
 
 
+@WITH_TODAYS_HELPER
 @pytest.mark.parametrize("beta", [False, True], ids=["stable", "beta"])
 def test_built_streams_give_the_helpers_events(beta: bool) -> None:
     """Every kind of block gives the helper's events; fields set by the SDK are set here."""
@@ -246,7 +255,10 @@ def test_malformed_tool_input_in_the_events() -> None:
     """The helper raises ValueError at the malformed piece; ours goes on to message_stop, which has nothing to carry."""
     body = BODIES["tool input malformed"]
     client = Mode("sync").client(Recording.from_bytes(body), Recording.from_bytes(body))
-    with client.messages.stream(**REQUEST) as helper, pytest.raises(ValueError, match="tool parameter JSON"):
+    with (
+        client.messages.stream(**REQUEST) as helper,
+        pytest.raises(ValueError, match=r"tool parameter JSON|line 1 column"),
+    ):
         list(helper)
     seen: list[str] = []
     with open_stream(client, **REQUEST) as stream, pytest.raises(ToolInputError):

@@ -30,6 +30,8 @@ CASES: dict[str, tuple[bytes, list[Any]]] = {
     "half an event at the end": (b'data: {"type":"a"}\n\ndata: {"type":', [{"type": "a"}]),
     "an event with empty data is none": (b'event: ping\ndata:\ndata: \n\ndata: {"type":"a"}\n\n', [{"type": "a"}]),
     "half a surrogate pair": (b'data: {"type":"a","text":"\\ud83d"}\n\n', [{"type": "a", "text": "\ud83d"}]),
+    "mixed line ends": (b'data: {"type":"a"}\r\n\ndata: {"type":"b"}\r\n\n', [{"type": "a"}, {"type": "b"}]),
+    "a byte order mark further on": (b'data: {"type":"a"}\n\n\xef\xbb\xbfdata: {"type":"b"}\n\n', [{"type": "a"}]),
     "nothing but blank lines": (b"\n\n\n", []),
     "an error that is not JSON": (b"event: error\ndata: oops\n\n", [{"type": "error", "error": "oops"}]),
     "an error under another type": (

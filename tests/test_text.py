@@ -7,7 +7,7 @@ from typing import Any
 from hypothesis import given
 from hypothesis import strategies as st
 
-from claude_stream import StreamTruncatedError, collect, iter_text, iter_thinking
+from claude_stream import StreamProtocolError, StreamTruncatedError, collect, iter_text, iter_thinking
 from claude_stream.testing import message_events
 from tests.support import MODES, Mode, body_of
 
@@ -47,7 +47,8 @@ def test_text_that_a_block_starts_with_counts(mode: Mode) -> None:
     """Text in content_block_start, which the SDK's text_stream leaves out, is there."""
     start, *_, delta, stop = message_events()
     events = [start, *text_start(0, "Hello"), *text_start(1, None), delta, stop]
-    assert mode.read(lambda: iter_text(mode.source(events))).items == ["Hello"]
+    outcome = mode.read(lambda: iter_text(mode.source(events)))
+    assert (outcome.items, outcome.error) == (["Hello"], None)
 
 
 def test_text_that_the_message_starts_with_counts(mode: Mode) -> None:
@@ -120,3 +121,19 @@ def test_the_modes_agree_on_any_text(texts: list[str], chunk: int, separator: st
         chunks = mode.read(lambda mode=mode: iter_text(mode.source(events), separator=separator)).items
         assert "".join(chunks) == separator.join(texts)
         assert all(chunks)
+
+
+def test_text_for_another_block_is_no_text(mode: Mode) -> None:
+    """A delta with a text belongs to its block, which may be none of text."""
+    events = message_events("Hello", {"type": "newtext", "text": "?"})
+    events.insert(-3, {"type": "content_block_delta", "index": 1, "delta": {"type": "text_delta", "text": "no"}})
+    outcome = mode.read(lambda: iter_text(mode.source(events)))
+    assert ("".join(outcome.items), outcome.error) == ("Hello", None)
+
+
+def test_thinking_that_is_a_number_is_refused(mode: Mode) -> None:
+    """A block whose string is none is an error of ours, whichever string it is."""
+    events = message_events(THINKING)
+    events[1]["content_block"]["thinking"] = 5
+    outcome = mode.read(lambda: iter_thinking(mode.source(events)))
+    assert isinstance(outcome.error, StreamProtocolError)

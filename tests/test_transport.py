@@ -280,6 +280,28 @@ async def test_streams_share_a_connection(mode: Mode, net: Net, pause: float) ->
         assert server.accepted == 1
 
 
+@in_every_mode
+async def test_leaving_a_block_at_the_end_keeps_the_connection(mode: Mode, net: Net) -> None:
+    """Closing an iterator that was read to its end does not touch the connection, which serves others by then."""
+    with net.serve((WHOLE, "finish")) as server:
+        async with net.client(server, mode) as create:
+            for _ in range(2):
+                async with Either(iter_text(create())) as texts:
+                    assert "".join([text async for text in texts]) == "Hello, wonderful world!"
+        assert server.accepted == 1
+
+
+@in_every_mode
+async def test_a_shared_connection_is_left_alone(mode: Mode, net: Net) -> None:
+    """The watch over the end of one stream does not touch the next one on the same connection."""
+    with net.serve((WHOLE, "finish"), (FIRST, 0.5, REST, "finish")) as server:
+        async with net.client(server, mode) as create:
+            assert (await read(iter_text(create()))).error is None
+            outcome = await read(iter_text(create()))
+        assert server.accepted == 1
+    assert (outcome.error, "".join(outcome.items)) == (None, "Hello, wonderful world!")
+
+
 # -- several readers, and the stop button --
 
 

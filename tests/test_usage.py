@@ -24,7 +24,13 @@ def test_what_cannot_be_counted_is_refused(item: Any) -> None:
 
 
 @pytest.mark.parametrize(
-    "usage", [{}, {"input_tokens": None, "output_tokens_details": None}, {"output_tokens": "many"}]
+    "usage",
+    [
+        {},
+        {"input_tokens": None, "output_tokens_details": None},
+        {"output_tokens": "many"},
+        {"output_tokens_details": "many"},
+    ],
 )
 def test_counts_that_are_missing_are_zero(usage: dict[str, Any]) -> None:
     """Null, missing and nonsensical counts are 0."""
@@ -95,6 +101,8 @@ def test_tallies_add_up_by_message() -> None:
     two.add(message("b", input_tokens=1, output_tokens=1))
     assert (one + two).total == Usage(6, 8, final=True)
     assert one.total == Usage(5, 7, final=True)
+    two.add(message("a", input_tokens=5, output_tokens=8))
+    assert (one + two).total == Usage(6, 9, final=True)  # the one on the right counted it last
 
 
 def test_a_message_without_usage_counts_nothing() -> None:

@@ -74,7 +74,7 @@ def to_wire(item: object) -> dict[str, Any] | None:
     elif isinstance(item, anthropic.BaseModel):
         try:
             dumped = _dump(item)
-        except (ValueError, RecursionError) as exc:  # pydantic's own limits, and text that is no Unicode
+        except Exception as exc:  # pydantic's limits on depth, text that is no Unicode, fields with fatal names
             raise StreamProtocolError(f"an event that cannot be turned into JSON ({type(exc).__name__})") from exc
         if dumped is None:
             return None

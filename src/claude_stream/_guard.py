@@ -133,7 +133,7 @@ class Guard(Step):
             return StreamTruncatedError(f"the stream ended inside a character ({what})")
         if isinstance(exc, (json.JSONDecodeError, UnicodeDecodeError)):
             return StreamProtocolError(f"event {self.events + 1}: its data is not valid JSON ({what})")
-        if isinstance(exc, ValueError) and "tool parameter JSON" in what:
+        if type(exc) is ValueError:
             # The SDK's MessageStream parses tool inputs whether or not anybody asks for them.
             return ToolInputError(f"the SDK cannot read a tool's input ({what})", raw=what.partition("JSON: ")[2])
         return StreamProtocolError(f"event {self.events + 1} could not be read by the SDK ({what})")

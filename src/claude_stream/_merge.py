@@ -125,8 +125,8 @@ class Block:
 
     @property
     def cut(self) -> bool:
-        """Whether the input that has come is the beginning of an object, and no more."""
-        return self.raw.lstrip()[:1] in ("", "{") and self._partial_input() is not None
+        """Whether what has come of the input is the beginning of an object, or nothing at all."""
+        return not self.raw.strip() or (self.raw.lstrip()[0] == "{" and self._partial_input() is not None)
 
     def _partial_input(self) -> Any:
         try:
