@@ -116,7 +116,7 @@ class Driver(Generic[T]):
         self._source = source
         self._steps = steps
         self._inner: Any = inner
-        self._live = is_live(source)
+        self._look_at(source)
         self._outs: Iterator[Any] = iter(())
         self._begun = False
         self._ended = False
@@ -124,6 +124,11 @@ class Driver(Generic[T]):
         self._was_closed = False  # the response, before anything was read
         self.patience: Patience | None = None
         self._interrupted = False  # by a close() from elsewhere than where it is read
+
+    def _look_at(self, source: Any) -> None:
+        self._live = is_live(source)
+        if self._live:
+            self.accumulator.response = source.response
 
     @property
     def root(self) -> Driver[Any]:
@@ -141,7 +146,6 @@ class Driver(Generic[T]):
         self._begun = True
         if self._live:
             _read.add(source)
-            self.accumulator.response = source.response
             self._was_closed = was_read(source.response)
 
     def _stopped(self) -> bool:
@@ -406,7 +410,7 @@ class AsyncDriver(Driver[T], AsyncIterator[T]):
             self._source = await self._source
             if not is_async(self._source):
                 raise TypeError("an awaitable has to give an async stream, and this one gave a sync one")
-            self._live = is_live(self._source)
+            self._look_at(self._source)
         self._adopt()
         if self._inner is not None:
             self._next = self._inner.pull

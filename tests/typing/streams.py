@@ -1,0 +1,86 @@
+"""What type checkers make of `open_stream`, `wrap` and the stream objects. Checked, never run."""
+
+from __future__ import annotations
+
+from collections.abc import AsyncIterator, Iterator
+
+import anthropic
+import pydantic
+from anthropic.types import MessageParam, ParsedMessage, ToolUseBlock
+from anthropic.types.beta.parsed_beta_message import ParsedBetaMessage
+from typing_extensions import assert_type
+
+from claude_stream import (
+    AsyncMessageStream,
+    MessageStream,
+    StreamTimer,
+    Usage,
+    iter_text,
+    open_stream,
+    restart,
+    with_timeout,
+    wrap,
+)
+
+client = anthropic.Anthropic()
+aclient = anthropic.AsyncAnthropic()
+question: list[MessageParam] = [{"role": "user", "content": "Hi"}]
+
+
+class City(pydantic.BaseModel):
+    """What the model is asked for."""
+
+    name: str
+
+
+def sync() -> None:
+    with open_stream(client, model="claude-x", max_tokens=1, messages=question, idle_timeout=5) as stream:
+        assert_type(stream, MessageStream[ParsedMessage[None]])
+        assert_type(stream.text_stream, Iterator[str])
+        assert_type(stream.thinking_stream, Iterator[str])
+        assert_type(stream.tool_calls(), Iterator[ToolUseBlock])
+        assert_type(stream.get_final_message(), ParsedMessage[None])
+        assert_type(stream.current_message_snapshot, ParsedMessage[None])
+        assert_type(stream.get_final_text(), str)
+        assert_type(stream.usage, Usage)
+        assert_type(stream.timing, StreamTimer)
+        assert_type(stream.complete, bool)
+        assert_type(stream.to_param(), MessageParam | None)
+        assert_type(stream.request_id, str | None)
+    with open_stream(client.messages, model="claude-x", max_tokens=1, messages=question, output_format=City) as parsed:
+        assert_type(parsed, MessageStream[ParsedMessage[City]])
+        assert_type(parsed.get_final_message().parsed_output, City | None)
+    with open_stream(
+        client.beta.messages, model="claude-x", max_tokens=1, messages=[], betas=["x"], output_format=City
+    ) as beta:
+        assert_type(beta, MessageStream[ParsedBetaMessage[City]])
+    assert_type(wrap(client, restarts=1), anthropic.Anthropic)
+
+
+async def asynchronous() -> None:
+    async with open_stream(aclient, model="claude-x", max_tokens=1, messages=question, restarts=2) as stream:
+        assert_type(stream, AsyncMessageStream[ParsedMessage[None]])
+        assert_type(stream.text_stream, AsyncIterator[str])
+        assert_type(stream.tool_calls(), AsyncIterator[ToolUseBlock])
+        assert_type(await stream.get_final_message(), ParsedMessage[None])
+        assert_type(await stream.get_final_text(), str)
+    async with open_stream(
+        aclient.beta.messages, model="claude-x", max_tokens=1, messages=[], output_format=City
+    ) as beta:
+        assert_type(beta, AsyncMessageStream[ParsedBetaMessage[City]])
+    assert_type(wrap(aclient), anthropic.AsyncAnthropic)
+
+
+def stages() -> None:
+    stream = client.messages.create(model="claude-x", max_tokens=1, messages=question, stream=True)
+    assert_type(iter_text(with_timeout(stream, first=5, idle=5)), Iterator[str])
+    assert_type(iter_text(restart(lambda: stream)), Iterator[str])
+
+
+def refused() -> None:
+    open_stream(client, modle="claude-x", max_tokens=1, messages=question)  # type: ignore[call-overload]
+    open_stream(client, model="claude-x", max_tokens=1)  # type: ignore[call-overload]
+    open_stream(client, model="claude-x", max_tokens="1", messages=question)  # type: ignore[call-overload]
+    open_stream(client, model="claude-x", max_tokens=1, messages=question, stream=True)  # type: ignore[call-overload]
+    open_stream("client", model="claude-x", max_tokens=1, messages=question)  # type: ignore[call-overload]
+    wrap(client, strict="yes")  # type: ignore[arg-type]
