@@ -1,4 +1,8 @@
-"""Fixtures, and the option that names a folder with recordings."""
+"""Fixtures, and the option that names a folder with recordings.
+
+Write it with ``=``: ``pytest --claude-recordings=FOLDER``. Behind a space, pytest takes a folder outside of the project
+for a path to tests before it has read this file, and looks for its configuration there.
+"""
 
 from __future__ import annotations
 

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import io
 import os
 import signal
 import subprocess
@@ -140,3 +141,22 @@ def test_ctrl_c_ends_cleanly() -> None:
     process.send_signal(signal.SIGINT)
     _, err = process.communicate(timeout=60)
     assert (process.returncode, err.strip()) == (130, b"")
+
+
+def test_an_output_that_lacks_a_character(tmp_path: Path) -> None:
+    """A terminal that cannot show a character gets a question mark, not a traceback."""
+    path = tmp_path / "answer.sse"
+    path.write_bytes(body_of(message_events("5 €")))
+    environment = {**os.environ, "PYTHONIOENCODING": "ascii"}
+    done = subprocess.run(
+        [*PYTHON, "play", str(path), "--speed", "0"], capture_output=True, timeout=60, env=environment, check=True
+    )
+    assert done.stdout.startswith(b"5 ?\n")
+
+
+def test_an_output_of_another_kind(monkeypatch: pytest.MonkeyPatch, file: Path) -> None:
+    """Standard output may have been replaced by something that is no file."""
+    replaced = io.StringIO()
+    monkeypatch.setattr(sys, "stdout", replaced)
+    assert main(["play", str(file), "--speed", "0"]) == 0
+    assert replaced.getvalue().startswith("Hello, world!")

@@ -13,6 +13,7 @@ import pytest
 from claude_stream import (
     AsyncMessageStream,
     MessageStream,
+    StreamConnectionError,
     StreamOverloadedError,
     StreamTruncatedError,
     open_stream,
@@ -275,3 +276,77 @@ def test_a_wrapped_client_in_the_place_of_another(mode: Mode) -> None:
     texts, message = mode.run(main) if mode.is_async else Mode("asyncio").run(main)
     assert texts == ["Hello, w", "orld!"]
     assert message.content[0].text == "Hello, world!"
+
+
+# -- the other way to read: through the SDK's own stream --
+
+BEDROCK = "application/vnd.amazon.eventstream"  # what makes open_stream leave the decoding to the SDK
+
+
+def read_by_the_sdk(mode: Mode, body: list[Any]) -> Any:
+    """Return an open_stream whose body the SDK decodes; an exception among the chunks is raised there."""
+    http = importlib.import_module(type(mode.client()._client).__module__.partition(".")[0])
+
+    def chunks() -> Any:
+        for chunk in body:
+            if isinstance(chunk, Exception):
+                raise chunk
+            yield chunk
+
+    async def achunks() -> Any:
+        for chunk in chunks():
+            yield chunk
+
+    def answer(_request: Any) -> Any:
+        return http.Response(200, headers={"content-type": BEDROCK}, content=achunks() if mode.is_async else chunks())
+
+    transport = http.MockTransport(answer)
+    client: Any = anthropic.AsyncAnthropic if mode.is_async else anthropic.Anthropic
+    inner = http.AsyncClient if mode.is_async else http.Client
+    return open_stream(client(api_key="k", max_retries=0, http_client=inner(transport=transport)), **REQUEST)
+
+
+def test_a_cut_body_that_the_sdk_reads(mode: Mode) -> None:
+    """What the SDK takes for a whole message is a StreamTruncatedError, and its partial is there."""
+    with pytest.raises(StreamTruncatedError) as caught:
+        read(mode, lambda: read_by_the_sdk(mode, list(CUT.chunks)))
+    assert caught.value.partial is not None
+    assert caught.value.partial.content[0].text == "Hello, w"  # type: ignore[union-attr]
+
+
+def test_a_fault_that_the_sdk_meets(mode: Mode) -> None:
+    """A transport error behind the SDK is ours."""
+    with pytest.raises(StreamConnectionError) as caught:
+        read(mode, lambda: read_by_the_sdk(mode, [*HELLO.chunks[:3], ConnectionResetError("reset")]))
+    assert caught.value.partial is not None
+
+
+def test_a_whole_body_that_the_sdk_reads(mode: Mode) -> None:
+    """The stream is the same, whoever decodes it."""
+    stream, text = read(mode, lambda: read_by_the_sdk(mode, list(HELLO.chunks)))
+    assert (text, stream.usage.final) == ("Hello, world!", True)
+    assert stream.response.is_closed
+
+
+def test_a_fault_behind_the_message_is_kept_from_the_sdk(mode: Mode) -> None:
+    """The SDK's own iteration ends well when the transport fails behind message_stop, and so does its span."""
+    ends: list[str] = []
+    fault = ConnectionResetError("late")
+
+    async def main() -> str:
+        manager = read_by_the_sdk(mode, [*HELLO.chunks, fault])
+        if mode.is_async:
+            async with manager as stream:
+                await stream.until_done()
+                async for _ in stream.response.aiter_bytes():
+                    pass
+                ends.append("read")
+                return str(await stream.get_final_text())
+        with manager as stream:
+            stream.until_done()
+            list(stream.response.iter_bytes())
+            ends.append("read")
+            return str(stream.get_final_text())
+
+    assert (mode.run(main) if mode.is_async else Mode("asyncio").run(main)) == "Hello, world!"
+    assert ends == ["read"]

@@ -143,7 +143,8 @@ def test_the_watchdog_bites_in_time_and_only_then() -> None:
     ours, theirs = socket.socketpair()
     with ours, theirs:
         watchdog = Watchdog(ours)
-        watchdog.arm(30)  # the thread sleeps until then, unless it is told
+        watchdog.arm(30)
+        time.sleep(0.05)  # by now the thread sleeps until then, unless it is told
         watchdog.disarm()
         watchdog.arm(0.15)
         start = time.monotonic()

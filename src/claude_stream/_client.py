@@ -347,12 +347,10 @@ def wrap(
     wrapped: Any = copy.copy(original)
     wrapped._claude_stream_original = original
     wrapped.messages = _with_our_stream(original.messages, wrapped, options)
-    if hasattr(original, "beta"):
-        wrapped.beta = type(original.beta)(wrapped)
-        wrapped.beta.messages = _with_our_stream(original.beta.messages, wrapped, options)
+    wrapped.beta = type(original.beta)(wrapped)
+    wrapped.beta.messages = _with_our_stream(original.beta.messages, wrapped, options)
     for name in ("copy", "with_options", "with_middleware"):
-        if hasattr(original, name):
-            setattr(wrapped, name, _rewrapping(getattr(original, name), options))
+        setattr(wrapped, name, _rewrapping(getattr(original, name), options))
     return cast("ClientT", wrapped)
 
 
