@@ -29,7 +29,10 @@ End: TypeAlias = Literal["finish", "short", "cut", "reset", "stall", "linger"]
 """
 
 Script: TypeAlias = "tuple[bytes | float | threading.Event | End, ...]"
-"""A response: chunks to send, seconds or events to wait for in between, and, last, its `End`."""
+"""A response: chunks to send, seconds or events to wait for in between, and, last, its `End`.
+
+An event in front of everything else holds back the response's head, too.
+"""
 
 BOUND = 10.0
 """How many seconds anything here may take: more than a test needs, so that only a hanging one meets it."""
@@ -47,6 +50,7 @@ class Loopback:
 
     def __init__(self, *scripts: Script, tls: ssl.SSLContext | None = None) -> None:
         self.accepted = 0  # TCP connections so far
+        self.requests = 0  # on all of them
         self._scripts = list(scripts)
         self._tls = tls
         self._open: set[socket.socket] = set()
@@ -76,6 +80,11 @@ class Loopback:
         """Return whether no connection is open, or none will be in so many seconds."""
         with self._changed:
             return self._changed.wait_for(lambda: not self._open, seconds)
+
+    def wait_until_requests(self, count: int, seconds: float = 2.0) -> bool:
+        """Return whether so many requests have come, or will in so many seconds."""
+        with self._changed:
+            return self._changed.wait_for(lambda: self.requests >= count, seconds)
 
     def _start(self, target: Callable[..., None], *args: object) -> None:
         thread = threading.Thread(target=target, args=args, daemon=True)
@@ -113,10 +122,14 @@ class Loopback:
     def _respond(self, sock: socket.socket) -> bool:
         """Answer one request, and return whether the connection serves another one."""
         with self._changed:
+            self.requests += 1
+            self._changed.notify_all()
             script = self._scripts.pop(0) if len(self._scripts) > 1 else self._scripts[0]
         end = script[-1]
         length = sum(len(step) for step in script if isinstance(step, bytes))
         framing = b"content-length: %d" % length if end == "short" else b"transfer-encoding: chunked"
+        if isinstance(script[0], threading.Event):
+            script[0].wait(BOUND)
         sock.sendall(_HEAD + framing + b"\r\n\r\n")
         for step in script:
             if isinstance(step, bytes):

@@ -326,27 +326,3 @@ def test_a_whole_body_that_the_sdk_reads(mode: Mode) -> None:
     stream, text = read(mode, lambda: read_by_the_sdk(mode, list(HELLO.chunks)))
     assert (text, stream.usage.final) == ("Hello, world!", True)
     assert stream.response.is_closed
-
-
-def test_a_fault_behind_the_message_is_kept_from_the_sdk(mode: Mode) -> None:
-    """The SDK's own iteration ends well when the transport fails behind message_stop, and so does its span."""
-    ends: list[str] = []
-    fault = ConnectionResetError("late")
-
-    async def main() -> str:
-        manager = read_by_the_sdk(mode, [*HELLO.chunks, fault])
-        if mode.is_async:
-            async with manager as stream:
-                await stream.until_done()
-                async for _ in stream.response.aiter_bytes():
-                    pass
-                ends.append("read")
-                return str(await stream.get_final_text())
-        with manager as stream:
-            stream.until_done()
-            list(stream.response.iter_bytes())
-            ends.append("read")
-            return str(stream.get_final_text())
-
-    assert (mode.run(main) if mode.is_async else Mode("asyncio").run(main)) == "Hello, world!"
-    assert ends == ["read"]

@@ -104,6 +104,18 @@ def test_an_error_event_of_any_shape_is_an_api_error(body: Any) -> None:
     assert caught.value.body == {"type": "error", "error": body}
 
 
+def test_a_bedrock_frame_in_the_text_of_an_error() -> None:
+    """SDKs before 1.13 show a Bedrock exception frame in a ValueError; it is an API error all the same."""
+    from claude_stream._errors import bedrock_error
+
+    frame = {"headers": {":exception-type": "throttlingException"}, "body": b'{"message": "slow down"}'}
+    error = bedrock_error(f"Bad response code, expected 200: {frame}")
+    assert isinstance(error, claude_stream.StreamRateLimitError)
+    assert "slow down" in str(error)
+    assert bedrock_error("Bad response code, expected 200: oops") is None
+    assert bedrock_error("something else") is None
+
+
 def test_the_request_id_of_the_body_is_used_where_there_is_no_header() -> None:
     """Without a live response the error's body names the request."""
     with pytest.raises(StreamAPIError) as caught:

@@ -17,14 +17,16 @@ import anthropic
 import pydantic
 from anthropic.types import ParsedMessage
 from anthropic.types.beta.parsed_beta_message import ParsedBetaMessage
-from typing_extensions import Self, Unpack
+from typing_extensions import Unpack
 
 from ._drive import drive
+from ._events import to_event
+from ._json import is_object
 from ._message import Accumulator
 from ._message_stream import AsyncMessageStream, MessageStream
 from ._patience import Patience
 from ._resilience import Restarts, backoff, restarting
-from ._source import AsyncResponseBytes, ResponseBytes
+from ._source import AsyncResponseBytes, ResponseBytes, stream_observer
 from ._sse import BodyDecoder
 from ._timing import StreamTimer
 
@@ -187,43 +189,30 @@ def _is_beta(messages: Any) -> bool:
 
 def _only_the_sdk_can_read(response: Any) -> bool:
     """Whether the body has to go through the SDK's own stream: Bedrock's binary frames, and traced calls."""
-    traced = getattr(getattr(response, "stream", None), "stream_observer", None) is not None
+    traced = stream_observer(response) is not None
     return traced or response.headers.get("content-type", "").partition(";")[0].strip() == _BEDROCK
 
 
-class _LateFaults:
-    """Reads on for the SDK, and lets no fault through that comes when the message is complete already.
+class _Watched:
+    """What the SDK makes of each event of a stream that it decodes for us: its JSON, or its own object.
 
-    It takes the place of a response's ``iter_bytes``, or ``aiter_bytes``. The SDK would end the span
-    of a traced call as an error for a connection that fails after all has been received.
+    The SDK asks a type that has ``build`` to build itself. The events from which it takes the token
+    usage for the span of a traced call have to be its objects; all others, the deltas, are plain dicts.
     """
 
-    def __init__(self, read: Callable[[], Any], complete: Callable[[], bool]) -> None:
-        self._read = read
-        self._complete = complete
-        self._chunks: Any = None
+    beta = False
 
-    def __call__(self) -> Self:
-        self._chunks = self._read()
-        return self
+    @classmethod
+    def build(cls, *, response: Any, data: Any) -> Any:  # noqa: ARG003 - the SDK's signature
+        """Return the event that this JSON is."""
+        watched = is_object(data) and data.get("type") in ("message_start", "content_block_start", "message_delta")
+        return to_event(data, beta=cls.beta) if watched else data
 
-    def __iter__(self) -> Self:
-        return self
 
-    def __next__(self) -> bytes:
-        try:
-            return cast("bytes", next(self._chunks))
-        except Exception as exc:
-            raise (StopIteration if self._complete() else exc) from None
+class _WatchedBeta(_Watched):
+    """The same for beta messages."""
 
-    def __aiter__(self) -> Self:
-        return self
-
-    async def __anext__(self) -> bytes:
-        try:
-            return cast("bytes", await self._chunks.__anext__())
-        except Exception as exc:
-            raise (StopAsyncIteration if self._complete() else exc) from None
+    beta = True
 
 
 class _Request:
@@ -245,8 +234,8 @@ class _Request:
         self._output_format = output_format
         self._strict = strict
         self._restarts = restarts
-        self._first_timeout = first_timeout
-        self._idle_timeout = idle_timeout
+        limited = first_timeout is not None or idle_timeout is not None
+        self._patience = Patience(first_timeout, idle_timeout) if limited else None
         self._accumulator = Accumulator[Any](beta=_is_beta(messages))
         self._stream: Any = None
 
@@ -257,9 +246,6 @@ class _Request:
         accumulator = accumulator or self._accumulator
         return drive(source, decoder=BodyDecoder(), accumulator=accumulator, events=True)
 
-    def _without_late_faults(self, read: Callable[[], Any]) -> _LateFaults:
-        return _LateFaults(read, lambda: self._accumulator.guard.stopped)
-
     def _message_stream(self, cls: Any, opened: Any, reopen: Callable[[], Any], timer: StreamTimer) -> Any:
         """Return the stream over a response that is open already, and over those that `reopen` opens."""
         timed = functools.partial(drive, make_steps=lambda _: [timer], events=True)
@@ -269,8 +255,7 @@ class _Request:
             driver: Any = timed(restarting(lambda: next(first, None) or reopen(), policy, self._drive))
         else:
             driver = timed(opened, decoder=BodyDecoder(), accumulator=self._accumulator)
-        if self._first_timeout is not None or self._idle_timeout is not None:
-            driver.root.patience = Patience(self._first_timeout, self._idle_timeout)
+        driver.root.patience = self._patience
         return cls(driver, strict=self._strict, output_format=self._output_format, timer=timer)
 
 
@@ -284,10 +269,9 @@ class _Manager(_Request):
 
     def _open(self) -> Any:
         response = self._request().__enter__()
-        http_response = response.http_response
-        if _only_the_sdk_can_read(http_response):
-            http_response.iter_bytes = self._without_late_faults(http_response.iter_bytes)
-            return response.parse(to=anthropic.Stream[object])
+        if _only_the_sdk_can_read(response.http_response):
+            stream = anthropic.Stream[_WatchedBeta] if self._accumulator.beta else anthropic.Stream[_Watched]
+            return response.parse(to=stream)
         return ResponseBytes(response)
 
     def __exit__(self, *exc_info: object) -> None:
@@ -304,10 +288,9 @@ class _AsyncManager(_Request):
 
     async def _open(self) -> Any:
         response = await self._request().__aenter__()
-        http_response = response.http_response
-        if _only_the_sdk_can_read(http_response):
-            http_response.aiter_bytes = self._without_late_faults(http_response.aiter_bytes)
-            return await response.parse(to=anthropic.AsyncStream[object])
+        if _only_the_sdk_can_read(response.http_response):
+            stream = anthropic.AsyncStream[_WatchedBeta] if self._accumulator.beta else anthropic.AsyncStream[_Watched]
+            return await response.parse(to=stream)
         return AsyncResponseBytes(response)
 
     async def __aexit__(self, *exc_info: object) -> None:

@@ -27,7 +27,17 @@ from ._errors import StreamConnectionError, StreamProtocolError
 from ._events import to_event
 from ._message import Accumulator
 from ._patience import Patience, Watchdog
-from ._source import is_async, is_finished, is_live, other_content, shut_down, socket_of, spent, was_read
+from ._source import (
+    is_async,
+    is_finished,
+    is_live,
+    other_content,
+    shut_down,
+    socket_of,
+    spent,
+    stream_observer,
+    was_read,
+)
 from ._sse import SSEDecoder
 from ._step import Step
 
@@ -37,6 +47,7 @@ View = Callable[[dict[str, Any]], Any]
 DRAIN_SECONDS = 0.25
 """How long a response may take to end after ``message_stop`` before its connection is given up."""
 
+_END = object()
 _read: weakref.WeakSet[Any] = weakref.WeakSet()  # the SDK streams that some driver has begun to read
 
 
@@ -86,7 +97,8 @@ def flow(steps: Sequence[Step], items: Iterable[Any]) -> Iterator[Any]:
     return iter(items)
 
 
-def _interruption() -> StreamConnectionError:
+def interruption() -> StreamConnectionError:
+    """Return the error for a reader whose stream somebody else has closed."""
     error = StreamConnectionError("the stream was closed while it was being read")
     error.retryable = False  # whoever pressed the stop button does not want it back
     return error
@@ -147,6 +159,23 @@ class Driver(Generic[T]):
         if self._live:
             _read.add(source)
             self._was_closed = was_read(source.response)
+            self._end_span_by_contract()
+
+    def _end_span_by_contract(self) -> None:
+        """Let the span of a traced call end as the message does: the SDK knows less about what is complete."""
+        observer = stream_observer(self._source.response)
+        if observer is None:
+            return
+        end, accumulator = observer.end, self.accumulator
+
+        def end_by_contract(how: str, error: BaseException | None = None) -> None:
+            if accumulator.guard.stopped:
+                how, error = "read", None  # a fault behind message_stop changes nothing
+            elif accumulator.guard.complete and how == "read":
+                how = "closed"  # whole without message_stop: neither an error, nor the end that the SDK waits for
+            end(how, error)
+
+        observer.end = end_by_contract
 
     def _stopped(self) -> bool:
         """Whether the message is complete, so that the source need not be asked for more."""
@@ -174,7 +203,7 @@ class Driver(Generic[T]):
         error = exc
         if self._interrupted:
             self._interrupted = False
-            error = _interruption()
+            error = interruption()
         elif in_source:
             guard = self.accumulator.guard
             if self._was_closed and guard.events == 0:
@@ -234,7 +263,7 @@ class SyncDriver(Driver[T], Iterator[T]):
                     return next(self._outs)
                 except StopIteration:
                     if self._interrupted:
-                        raise self._failed(_interruption(), in_source=False) from None
+                        raise self._failed(interruption(), in_source=False) from None
                     if self._ended:
                         self._settle()
                         raise
@@ -258,30 +287,34 @@ class SyncDriver(Driver[T], Iterator[T]):
 
     def _wait(self, patience: Patience) -> Iterator[Any]:
         """Yield the source's items as long as none keeps us waiting for too long."""
-        guard = self.accumulator.guard
         sock = socket_of(self._source.response) if self._live else None
-        watchdog = Watchdog(sock) if sock is not None else None
-        while True:
-            left = patience.left(guard)
-            if left is not None and left <= 0:
-                raise patience.error(guard)
-            start = time.monotonic()
-            if watchdog is not None and left is not None:
-                watchdog.arm(left)
-            try:
-                item = next(self._items)
-            except Exception as exc:
+        watchdog = None if sock is None else Watchdog(sock)
+        try:
+            while (item := self._wait_once(patience, watchdog)) is not _END:
+                yield item
+        finally:
+            if watchdog is not None:
+                watchdog.stop()
+
+    def _wait_once(self, patience: Patience, watchdog: Watchdog | None) -> Any:
+        guard = self.accumulator.guard
+        left = patience.left(guard)
+        if left is not None and left <= 0:
+            raise patience.error(guard)
+        start = time.monotonic()
+        if watchdog is not None and left is not None:
+            watchdog.arm(left)
+        try:
+            return next(self._items, _END)
+        except Exception as exc:
+            if watchdog is not None and watchdog.fired:
                 patience.waited(time.monotonic() - start)
-                if watchdog is not None and watchdog.fired:
-                    raise patience.error(guard) from exc
-                if isinstance(exc, StopIteration):
-                    return
-                raise
-            finally:
-                if watchdog is not None:
-                    watchdog.disarm()
+                raise patience.error(guard) from exc
+            raise
+        finally:
+            if watchdog is not None:
+                watchdog.disarm()
             patience.waited(time.monotonic() - start)
-            yield item
 
     def result(self) -> Any:
         """Read to the end and return the message."""
@@ -408,6 +441,10 @@ class AsyncDriver(Driver[T], AsyncIterator[T]):
     async def _open(self) -> None:
         if inspect.isawaitable(self._source):
             self._source = await self._source
+            if self._ended:  # by an aclose() meanwhile
+                self._look_at(self._source)
+                await self._close_live()
+                raise self._failed(interruption(), in_source=False)
             if not is_async(self._source):
                 raise TypeError("an awaitable has to give an async stream, and this one gave a sync one")
             self._look_at(self._source)
@@ -464,6 +501,8 @@ class AsyncDriver(Driver[T], AsyncIterator[T]):
         close = getattr(self._source, "aclose", None) or getattr(self._source, "close", None)
         if self._live:
             await self._close_live()
+        elif inspect.iscoroutine(self._source) and self._reading:
+            pass  # the request is on its way: whoever waits for it closes what it brings
         elif close is not None:
             closing = close()
             if inspect.isawaitable(closing):

@@ -29,7 +29,9 @@ response: those hold the API key.
 
 from __future__ import annotations
 
+import ast
 import importlib
+import json
 from typing import TYPE_CHECKING, Any, ClassVar, cast
 
 import anthropic
@@ -297,6 +299,19 @@ def api_error(body: object) -> StreamAPIError:
     else:
         what = f"{kind or 'an error without a type'}: {str(body)[:500]}"
     return cls(f"the API sent an error event: {what}", body=body)
+
+
+def bedrock_error(text: str) -> StreamAPIError | None:
+    """Return the exception for a Bedrock exception frame, as SDKs before 1.13 show it: in a ValueError's text."""
+    shown = text.partition("Bad response code, expected 200: ")[2]
+    try:
+        frame = ast.literal_eval(shown)
+        headers = frame["headers"]
+        kind = headers.get(":exception-type") or headers.get(":error-code")
+        message = headers.get(":error-message") or json.loads(frame["body"]).get("message", "")
+    except Exception:  # some other text
+        return None
+    return api_error({"type": "error", "error": {"type": kind, "message": message}})
 
 
 _TRANSPORTS = frozenset({"httpx", "httpx2", "httpcore", "httpcore2", "h11", "h2", "aiohttp", "anyio", "trio", "ssl"})

@@ -17,6 +17,7 @@ from ._errors import (
     StreamTruncatedError,
     ToolInputError,
     api_error,
+    bedrock_error,
     transport_error,
 )
 from ._events import DELTA_STRINGS, initial_content, is_whole_block
@@ -129,6 +130,8 @@ class Guard(Step):
         if isinstance(known, StreamError):
             return known
         what = f"{type(exc).__name__}: {exc}"
+        if (error := bedrock_error(str(exc))) is not None:
+            return error
         if isinstance(exc, UnicodeDecodeError) and exc.reason == "unexpected end of data":
             return StreamTruncatedError(f"the stream ended inside a character ({what})")
         if isinstance(exc, (json.JSONDecodeError, UnicodeDecodeError)):

@@ -71,6 +71,7 @@ class Watchdog:
         self._sock = sock
         self._deadline: float | None = None
         self._wakes_at = 0.0
+        self._stopped = False
         self._changed = threading.Condition()
         self._thread: threading.Thread | None = None
 
@@ -94,9 +95,15 @@ class Watchdog:
         with self._changed:
             self._deadline = None
 
+    def stop(self) -> None:
+        """There will be no more waits."""
+        with self._changed:
+            self._deadline, self._stopped = None, True
+            self._changed.notify()
+
     def _watch(self) -> None:
         with self._changed:
-            while True:
+            while not self._stopped:
                 seconds = LINGER if self._deadline is None else self._deadline - time.monotonic()
                 if self._deadline is not None and seconds <= 0:
                     self.fired = True

@@ -10,7 +10,7 @@ from __future__ import annotations
 import functools
 import logging
 import random
-import time
+import threading
 from collections import deque
 from collections.abc import AsyncIterable, AsyncIterator, Awaitable, Callable, Iterable, Iterator
 from typing import Any, overload
@@ -18,7 +18,7 @@ from typing import Any, overload
 import anyio
 from anthropic.types import RawMessageStreamEvent
 
-from ._drive import AsyncDriver, Driver, SyncDriver, drive
+from ._drive import AsyncDriver, Driver, SyncDriver, drive, interruption
 from ._errors import StreamError
 from ._guard import Guard
 from ._message import Accumulator
@@ -149,7 +149,7 @@ class Restarts:
         self._count = 0
         self._held: deque[Any] = deque()
         self._over = False
-        self._error: StreamError | None = None
+        self._error: Exception | None = None
 
     def wants_more(self, guard: Guard) -> bool:
         """Whether the stream has to be read on before an event can be handed out."""
@@ -164,10 +164,14 @@ class Restarts:
         """Take note that the stream has ended well."""
         self._over = True
 
+    def give_up(self, error: Exception) -> None:
+        """Take note that there is nothing more to come but this error."""
+        self._over, self._error = True, error
+
     def fail(self, error: StreamError) -> float | None:
         """Return how many seconds to wait before the next restart, or None if there is to be none."""
         if error.content_started or not error.retryable or self._count >= self._limit:
-            self._over, self._error = True, error
+            self.give_up(error)
             return None
         self._count += 1
         seconds = self._delay(self._count)
@@ -202,6 +206,7 @@ class RestartingDriver(SyncDriver[Any]):
         super().__init__(first, (), first.accumulator, first.view, first)
         self._reopen = reopen
         self._policy = policy
+        self._closing = threading.Event()
 
     def pull(self) -> Any:
         """Return the next event, once it is certain that it will not have to be taken back."""
@@ -213,9 +218,17 @@ class RestartingDriver(SyncDriver[Any]):
                 policy.end()
             except StreamError as error:
                 if (seconds := policy.fail(error)) is not None:
-                    time.sleep(seconds)
-                    self._inner = self._source = _reopened(self._inner, self._reopen)
+                    if not self._closing.wait(seconds):
+                        self._inner = self._source = _reopened(self._inner, self._reopen)
+                    if self._closing.is_set():
+                        self._inner.close()
+                        policy.give_up(self.accumulator.fail(interruption()))
         return policy.release(StopIteration)
+
+    def close(self) -> None:
+        """Stop, whether the stream is being read or waited for."""
+        self._closing.set()
+        super().close()
 
 
 class AsyncRestartingDriver(AsyncDriver[Any]):
@@ -225,6 +238,7 @@ class AsyncRestartingDriver(AsyncDriver[Any]):
         super().__init__(first, (), first.accumulator, first.view, first)
         self._reopen = reopen
         self._policy = policy
+        self._closing = False
 
     async def pull(self) -> Any:
         """Return the next event, once it is certain that it will not have to be taken back."""
@@ -237,5 +251,13 @@ class AsyncRestartingDriver(AsyncDriver[Any]):
             except StreamError as error:
                 if (seconds := policy.fail(error)) is not None:
                     await anyio.sleep(seconds)
-                    self._inner = self._source = _reopened(self._inner, self._reopen)
+                    if self._closing:
+                        policy.give_up(self.accumulator.fail(interruption()))
+                    else:
+                        self._inner = self._source = _reopened(self._inner, self._reopen)
         return policy.release(StopAsyncIteration)
+
+    async def aclose(self) -> None:
+        """Stop, whether the stream is being read or waited for."""
+        self._closing = True
+        await super().aclose()

@@ -158,6 +158,11 @@ def _loaded(response: Any) -> bytes | None:
     return content if isinstance(content, bytes) else None
 
 
+def stream_observer(response: Any) -> Any:
+    """Return what ends the span of a call that the SDK traces, or None if it does not trace this one."""
+    return getattr(getattr(response, "stream", None), "stream_observer", None)
+
+
 def socket_of(response: Any) -> socket.socket | None:
     """Return the socket that a live response is read from, or None where there is none of our own."""
     stream = getattr(response, "extensions", {}).get("network_stream")
