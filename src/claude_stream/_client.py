@@ -131,7 +131,8 @@ def open_stream(
         output_format: a type; the message then has ``parsed_output``, as with the SDK's helper.
         strict: raise if the stream ends before its message does; if not, take what came.
         restarts: how often to send the request again if the stream fails before its first content.
-        first_timeout: seconds of waiting until the first content.
+        first_timeout: seconds of waiting until the first content, once the response has begun; until
+            then the client's own timeout holds.
         idle_timeout: seconds of waiting from one event to the next; a ping is none.
         **params: the parameters of ``client.messages.create``, ``stream`` excepted.
 

@@ -16,7 +16,7 @@ import inspect
 import threading
 import time
 import weakref
-from collections.abc import AsyncIterator, Callable, Coroutine, Iterable, Iterator, Sequence
+from collections.abc import AsyncIterator, Awaitable, Callable, Coroutine, Iterable, Iterator, Sequence
 from itertools import chain
 from typing import Any, Generic, TypeGuard, TypeVar, cast
 
@@ -378,6 +378,7 @@ class AsyncDriver(Driver[T], AsyncIterator[T]):
     def __init__(self, *args: Any) -> None:
         super().__init__(*args)
         self._next: Any = None  # known when the source has been opened
+        self._opening: anyio.CancelScope | None = None
         self._reading = False
 
     def __anext__(self) -> Coroutine[Any, Any, T]:
@@ -440,20 +441,25 @@ class AsyncDriver(Driver[T], AsyncIterator[T]):
 
     async def _open(self) -> None:
         if inspect.isawaitable(self._source):
-            self._source = await self._source
-            if self._ended:  # by an aclose() meanwhile
-                self._look_at(self._source)
-                await self._close_live()
-                raise self._failed(interruption(), in_source=False)
-            if not is_async(self._source):
-                raise TypeError("an awaitable has to give an async stream, and this one gave a sync one")
-            self._look_at(self._source)
+            await self._await_source(self._source)
         self._adopt()
         if self._inner is not None:
             self._next = self._inner.pull
         else:
             # An SDK stream's own __anext__ spares the async generator that its __aiter__ would add.
-            self._next = getattr(self._source, "__anext__", None) or aiter(self._source).__anext__
+            source: Any = self._source
+            self._next = getattr(source, "__anext__", None) or aiter(source).__anext__
+
+    async def _await_source(self, awaitable: Awaitable[Any]) -> None:
+        with anyio.CancelScope() as self._opening:
+            self._source = await awaitable
+        if self._ended:  # by an aclose() meanwhile, which cancelled the request or came just too late for that
+            self._look_at(self._source)
+            await self._close_live()
+            raise self._failed(interruption(), in_source=False)
+        if not is_async(self._source):
+            raise TypeError("an awaitable has to give an async stream, and this one gave a sync one")
+        self._look_at(self._source)
 
     async def result(self) -> Any:
         """Read to the end and return the message."""
@@ -501,8 +507,8 @@ class AsyncDriver(Driver[T], AsyncIterator[T]):
         close = getattr(self._source, "aclose", None) or getattr(self._source, "close", None)
         if self._live:
             await self._close_live()
-        elif inspect.iscoroutine(self._source) and self._reading:
-            pass  # the request is on its way: whoever waits for it closes what it brings
+        elif self._opening is not None and self._reading:
+            self._opening.cancel()  # the request is on its way: closing a coroutine that is awaited would be wrong
         elif close is not None:
             closing = close()
             if inspect.isawaitable(closing):

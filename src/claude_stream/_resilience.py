@@ -238,7 +238,7 @@ class AsyncRestartingDriver(AsyncDriver[Any]):
         super().__init__(first, (), first.accumulator, first.view, first)
         self._reopen = reopen
         self._policy = policy
-        self._closing = False
+        self._closing: anyio.Event | None = None  # made in the loop
 
     async def pull(self) -> Any:
         """Return the next event, once it is certain that it will not have to be taken back."""
@@ -250,8 +250,10 @@ class AsyncRestartingDriver(AsyncDriver[Any]):
                 policy.end()
             except StreamError as error:
                 if (seconds := policy.fail(error)) is not None:
-                    await anyio.sleep(seconds)
-                    if self._closing:
+                    self._closing = anyio.Event()
+                    with anyio.move_on_after(seconds):
+                        await self._closing.wait()
+                    if self._closing.is_set():
                         policy.give_up(self.accumulator.fail(interruption()))
                     else:
                         self._inner = self._source = _reopened(self._inner, self._reopen)
@@ -259,5 +261,6 @@ class AsyncRestartingDriver(AsyncDriver[Any]):
 
     async def aclose(self) -> None:
         """Stop, whether the stream is being read or waited for."""
-        self._closing = True
+        if self._closing is not None:
+            self._closing.set()
         await super().aclose()
