@@ -107,9 +107,10 @@ def test_an_error_event_of_any_shape_is_an_api_error(body: Any) -> None:
 def test_a_bedrock_frame_in_the_text_of_an_error() -> None:
     """SDKs before 1.13 show a Bedrock exception frame in a ValueError; it is an API error all the same."""
     from claude_stream._errors import bedrock_error
+    from claude_stream._guard import Guard
 
     frame = {"headers": {":exception-type": "throttlingException"}, "body": b'{"message": "slow down"}'}
-    error = bedrock_error(f"Bad response code, expected 200: {frame}")
+    error = Guard().fail_in_sdk(ValueError(f"Bad response code, expected 200: {frame}"))
     assert isinstance(error, claude_stream.StreamRateLimitError)
     assert "slow down" in str(error)
     assert bedrock_error("Bad response code, expected 200: oops") is None
