@@ -278,6 +278,46 @@ def test_fields_that_the_helper_makes_up_or_loses() -> None:
     assert ours == merged(events)
     assert "news" not in theirs
     assert ours["news"] == 1
+    assert "stop_details" not in ours
+    if WITH_TODAYS_HELPER.args == (False,):
+        assert theirs["stop_details"] is None
+
+
+def test_beta_blocks_read_without_beta() -> None:
+    """The stable helper does not merge the deltas of blocks that only beta knows; ours merges them all the same."""
+    mcp = {"type": "mcp_tool_use", "id": "m", "name": "ask", "server_name": "s", "input": {"a": 1}}
+    events = message_events(mcp)
+    client = Mode("sync").client(Recording.from_events(events), Recording.from_events(events))
+    with client.messages.stream(**REQUEST) as helper:
+        assert helper.get_final_message().content[0].input == {}
+    with open_stream(client, **REQUEST) as stream:
+        assert stream.get_final_message().content[0].input == {"a": 1}
+
+
+def test_a_stream_that_ends_early() -> None:
+    """The helper gives a message that looks finished; ours raises."""
+    recording = Recording.from_events(message_events("Hello", cut=3))
+    client = Mode("sync").client(recording, recording)
+    with client.messages.stream(**REQUEST) as helper:
+        assert helper.get_final_message().stop_reason is None
+    with open_stream(client, **REQUEST) as stream, pytest.raises(StreamTruncatedError):
+        stream.get_final_message()
+
+
+def test_events_that_nobody_looks_at_are_not_built(mode: Mode, monkeypatch: pytest.MonkeyPatch) -> None:
+    """Reading text and the final message builds no event."""
+
+    def built(*_: Any) -> Any:
+        raise AssertionError("an event was built")
+
+    monkeypatch.setattr("claude_stream._helper.HelperEvents.of", built)
+    monkeypatch.setattr("claude_stream._drive.to_event", built)
+
+    async def use(stream: Any) -> None:
+        assert "".join(await stream.all(stream.text_stream)) == "Hello"
+        assert (await stream.get_final_message()).stop_reason == "end_turn"
+
+    with_stream(mode, message_events("Hello"), use)
 
 
 def test_an_unknown_event_is_no_mislabelled_one() -> None:
