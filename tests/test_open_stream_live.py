@@ -974,7 +974,7 @@ def faults(member: Member, outcome: Outcome, stream: Any, cancelled: bool) -> li
 
 
 async def run_member(member: Member, client: Any, enter: Callable[[], Coroutine[Any, Any, None]]) -> list[str]:
-    options = {"idle_timeout": 1.0} if member.kind == "stalled" else {}
+    options = {"idle_timeout": 6.0} if member.kind == "stalled" else {}
     content = [{"role": "user", "content": str(member.number)}]
     outcome = Outcome([])
     with anyio.CancelScope() as scope:
