@@ -6,11 +6,20 @@ for a path to tests before it has read this file, and looks for its configuratio
 
 from __future__ import annotations
 
+import os
 from pathlib import Path
 
 import pytest
+from hypothesis import HealthCheck, settings
 
 from tests.support import MODES, Mode
+
+
+# A busy machine is no failure; and what CI says of a commit does not depend on luck, while every other run looks further.
+settings.register_profile(
+    "suite", deadline=None, suppress_health_check=[HealthCheck.too_slow], derandomize="CI" in os.environ
+)
+settings.load_profile("suite")
 
 
 def pytest_addoption(parser: pytest.Parser) -> None:

@@ -112,3 +112,9 @@ def test_any_bytes_however_split_give_the_same(pieces: list[bytes], data: st.Dat
     cuts = sorted(data.draw(st.lists(st.integers(0, len(body)), max_size=4)))
     chunks = [body[a:b] for a, b in zip([0, *cuts], [*cuts, len(body)])]
     assert repr(decode(chunks)) == repr(decode([body]))
+
+
+@pytest.mark.parametrize("chunks", [[b"", b"data:\n\n", b" "], [b"\n\n", b"data:\n\n", b"<"], [b"data:\n\n ", b""]])
+def test_what_is_shown_of_another_body_begins_at_its_beginning(chunks: list[bytes]) -> None:
+    """Chunks without an event, in whatever form, belong to what an error shows."""
+    assert repr(decode(chunks)) == repr(decode([b"".join(chunks)]))

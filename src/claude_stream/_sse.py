@@ -32,7 +32,7 @@ class SSEDecoder(Step):
         self._line: list[bytes] = []  # the pieces of a line whose end has not come yet
         self._after_cr = False  # the last chunk ended in CR, so that a LF now is the same line end
         self._first_line = True
-        self._plain = False  # no byte order mark or CR to reckon with: the first chunk has been seen
+        self._plain = False  # it is an event stream, with no byte order mark or CR to reckon with
         self._event = b""
         self._data: list[bytes] = []
         self._count = 0
@@ -80,14 +80,15 @@ class SSEDecoder(Step):
         if b"\r" in chunk:
             self._after_cr = chunk.endswith(b"\r")
             chunk = chunk.replace(b"\r\n", b"\n").replace(b"\r", b"\n")
-        self._plain = not self._after_cr
         lines = chunk.split(b"\n")
         if len(lines) > 1 and self._line:
             lines[0] = b"".join((*self._line, lines[0]))
             self._line.clear()
         if unfinished := lines.pop():
             self._line.append(unfinished)
-        return self._take(lines)
+        events = self._take(lines)
+        self._plain = self._count > 0 and not self._after_cr
+        return events
 
     def finish(self) -> Iterable[dict[str, Any] | Exception]:
         """Return a last event that lacks only its blank line; what is less than that was cut off."""
