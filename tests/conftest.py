@@ -14,8 +14,7 @@ from hypothesis import HealthCheck, settings
 
 from tests.support import MODES, Mode
 
-
-# A busy machine is no failure; and what CI says of a commit does not depend on luck, while every other run looks further.
+# A busy machine is no failure. What CI says of a commit does not depend on luck; every other run looks further.
 settings.register_profile(
     "suite", deadline=None, suppress_health_check=[HealthCheck.too_slow], derandomize="CI" in os.environ
 )
