@@ -118,3 +118,11 @@ def test_any_bytes_however_split_give_the_same(pieces: list[bytes], data: st.Dat
 def test_what_is_shown_of_another_body_begins_at_its_beginning(chunks: list[bytes]) -> None:
     """Chunks without an event, in whatever form, belong to what an error shows."""
     assert repr(decode(chunks)) == repr(decode([b"".join(chunks)]))
+
+
+@pytest.mark.parametrize("data", [b"{oops", b"[1]", b'{"a":1}', b"null"])
+def test_one_event_a_chunk_is_read_like_all_at_once(data: bytes) -> None:
+    """Whole events, as they come from the API, have a way of their own, which leads to the same events and faults."""
+    events = [b'event: a\ndata: {"type":"a"}\n\n', b"event: b\ndata: " + data + b"\n\n", b"event: c\ndata: {}\n\n"]
+    assert repr(decode(events)) == repr(decode([b"".join(events)]))
+    assert len(decode(events)) == 3
