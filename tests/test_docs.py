@@ -15,6 +15,7 @@ import pytest
 
 import claude_stream
 from claude_stream.testing import async_replay_client, message_events, replay_client
+from claude_stream.testing._http import http_package
 from tests.support import body_of
 
 ROOT = Path(__file__).parent.parent
@@ -44,6 +45,7 @@ def namespace() -> dict[str, Any]:
         "tool_events": tool_events,
         "client": replay_client("answer.sse", "answer.sse"),
         "async_client": async_replay_client("answer.sse"),
+        "using": "httpcore2" if http_package().__name__ == "httpx2" else "httpcore",
     }
 
 

@@ -79,6 +79,26 @@ def test_an_idle_stream(mode: Mode) -> None:
     assert outcome.error.partial is not None
 
 
+def test_pings_that_leave_no_turn_to_the_loop(mode: Mode) -> None:
+    """A source that blocks the loop cannot be interrupted, but it is judged at its next turn."""
+
+    def pings() -> Iterator[Any]:
+        yield from EVENTS[:3]
+        while True:
+            time.sleep(0.06)
+            yield PING
+
+    class Blocking(Slow):
+        async def __anext__(self) -> Any:
+            return next(self._items)
+
+    outcome = mode.read(
+        lambda: iter_text(with_timeout(Blocking(pings()) if mode.is_async else pings(), idle=0.05)),
+    )
+    assert outcome.items == ["Hello, w"]
+    assert isinstance(outcome.error, StreamTimeoutError)
+
+
 def test_content_that_does_not_come(mode: Mode) -> None:
     """Events in front of the content are no content, and pings less so."""
     items = (EVENTS[0], *(part for _ in range(20) for part in (0.03, PING)), *EVENTS[1:])

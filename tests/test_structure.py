@@ -6,6 +6,7 @@ import ast
 import re
 import subprocess
 import sys
+from importlib.metadata import entry_points
 from pathlib import Path
 
 import pytest
@@ -51,19 +52,28 @@ MAY_IMPORT: dict[str, set[str]] = {
         "_sse",
         "_timing",
     },
-    "__init__": {
+    "_public": {
         *("_api", "_blocks", "_client", "_errors", "_events", "_message", "_message_stream"),
         *("_resilience", "_timing", "_usage"),
     },
-    "__main__": {PUBLIC, f"{PUBLIC}.testing"},
-    "testing/__init__": {"_build", "_clients", "_recording"},
+    "__init__": {"", "_public"},
     "testing/_build": set(),
-    "testing/_clients": {"_recording"},
-    "testing/_recording": set(),
+    "testing/_format": set(),
+    "testing/_http": set(),
+    "testing/_recording": {PUBLIC, f"{PUBLIC}._sse", "_format"},
+    "testing/_replay": {PUBLIC, "httpx", "_http", "_recording"},
+    "testing/_record": {*(f"{PUBLIC}{name}" for name in ("", "._drive", "._json", "._step")), "_format", "_http"},
+    "testing/_clients": {"_http", "_recording", "_replay"},
+    "testing/__init__": {"_build", "_clients", "_record", "_recording", "_replay"},
+    "_pytest_plugin": {"pytest", "testing"},
+    "__main__": {PUBLIC, f"{PUBLIC}.testing"},
 }
 # What `anthropic` installs, and pyproject.toml declares.
 THIRD_PARTY = {"anthropic", "anyio", "jiter", "pydantic", "typing_extensions"}
-ASYNC = {"_client", "_drive", "_message_stream", "_resilience", "testing/_clients"}
+ASYNC = {
+    *("_client", "_drive", "_message_stream", "_resilience"),
+    *("testing/_http", "testing/_record", "testing/_replay"),
+}
 
 MODULES = {str(path.relative_to(SRC).with_suffix("")): path for path in sorted(SRC.rglob("*.py"))}
 
@@ -104,11 +114,11 @@ def test_the_table_has_no_cycle() -> None:
     """Read from the top, the table never goes back up."""
     done: set[str] = set()
     for module, allowed in MAY_IMPORT.items():
-        folder = module.rpartition("/")[0]
-        names = {f"{folder}/{name}" if folder and name.startswith("_") else name for name in allowed}
-        assert names - {PUBLIC, f"{PUBLIC}.testing"} <= done | (
-            {"testing/_build", "testing/_clients", "testing/_recording"}
-        )
+        folder = f"{module.rpartition('/')[0]}/".lstrip("/")
+        for name in allowed - {"", "pytest", "httpx"}:
+            absolute = name.removeprefix(f"{PUBLIC}.") if name.startswith(f"{PUBLIC}.") else f"{folder}{name}"
+            absolute = {f"{folder}{PUBLIC}": "__init__", "testing": "testing/__init__"}.get(absolute, absolute)
+            assert absolute in done, f"{module} imports {name}"
         done.add(module)
 
 
@@ -125,8 +135,10 @@ def test_all_is_sorted_and_complete(module: object) -> None:
     """`__all__` is sorted and names every public thing in the module."""
     names = list(module.__all__)  # type: ignore[attr-defined]  # a module has it
     assert names == sorted(names)
+    assert set(names) <= set(vars(module))
     public = {name for name, value in vars(module).items() if not name.startswith("_") and not _is_module(value)}
-    assert public == set(names)
+    assert public - {"TYPE_CHECKING"} == set(names)
+    assert set(names) <= set(dir(module))
 
 
 def _is_module(value: object) -> bool:
@@ -135,11 +147,29 @@ def _is_module(value: object) -> bool:
 
 def test_importing_brings_no_transport_and_no_test_tool() -> None:
     """`import claude_stream` loads nothing heavy that `import anthropic` has not loaded."""
-    code = "import sys, anthropic; before = set(sys.modules); import claude_stream; print(*(set(sys.modules) - before))"
+    code = (
+        "import sys, anthropic; before = set(sys.modules); from claude_stream import iter_text; "
+        "print(*(set(sys.modules) - before))"
+    )
     loaded = subprocess.run([sys.executable, "-c", code], capture_output=True, text=True, check=True).stdout.split()
     foreign = {name for name in loaded if name.partition(".")[0] not in {PUBLIC, *sys.stdlib_module_names}}
     assert foreign == set()
     assert "claude_stream.testing" not in loaded
+
+
+def test_the_pytest_plugin_is_light() -> None:
+    """Pytest loads it at every start, so it loads neither the SDK nor anything of ours but itself."""
+    [plugin] = entry_points(group="pytest11", name="claude_stream")
+    code = f"import sys, pytest; before = set(sys.modules); import {plugin.module}; print(*(set(sys.modules) - before))"
+    loaded = subprocess.run([sys.executable, "-c", code], capture_output=True, text=True, check=True).stdout.split()
+    assert set(loaded) <= {PUBLIC, plugin.module, *sys.stdlib_module_names}
+
+
+def test_what_is_not_there() -> None:
+    """The package loads its names late, and says the usual thing of one that it has not."""
+    for name in ("nothing", "_nothing"):
+        with pytest.raises(AttributeError, match=f"module 'claude_stream' has no attribute '{name}'"):
+            getattr(claude_stream, name)
 
 
 def test_ci_runs_the_commands_of_the_readme() -> None:

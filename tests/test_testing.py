@@ -23,8 +23,8 @@ HEADER = '{"claude_stream_recording": 1}'
         ('{"claude_stream_recording": 99}', "line 1: recordings of version 99"),
         ('{"claude_stream_recording": 1', "line 1: not valid JSON"),
         (f"{HEADER}\n[]", "line 2: a JSON object"),
-        (f'{HEADER}\n{{"at": 0, "event": {{"type": "ping"}}}}\n{{"at": 1}}', "line 3: an event needs"),
-        (f'{HEADER}\n{{"at": "0", "event": {{}}}}', "line 2: an event needs"),
+        (f'{HEADER}\n{{"at": 0, "event": {{"type": "ping"}}}}\n{{"at": 1}}', "line 3: there is neither"),
+        (f'{HEADER}\n{{"at": "0", "event": {{}}}}', "line 2: `at` is '0', and no number"),
         (f"{HEADER}\n\udcff", "line 2: not valid JSON"),
     ],
 )

@@ -9,84 +9,23 @@
 Hello, world!
 """
 
-from ._api import (
-    collect,
-    from_sse,
-    iter_blocks,
-    iter_events,
-    iter_text,
-    iter_thinking,
-    iter_tool_calls,
-    iter_tool_inputs,
-    tap,
-)
-from ._blocks import ToolInput
-from ._client import open_stream, wrap
-from ._errors import (
-    StreamAPIError,
-    StreamAuthenticationError,
-    StreamBadRequestError,
-    StreamConflictError,
-    StreamConnectionError,
-    StreamContentTooLargeError,
-    StreamError,
-    StreamGatewayTimeoutError,
-    StreamInternalServerError,
-    StreamNotFoundError,
-    StreamOverloadedError,
-    StreamPaymentRequiredError,
-    StreamPermissionDeniedError,
-    StreamProtocolError,
-    StreamRateLimitError,
-    StreamTimeoutError,
-    StreamTruncatedError,
-    ToolInputError,
-)
-from ._events import UnknownEvent
-from ._message import Accumulator
-from ._message_stream import AsyncMessageStream, MessageStream
-from ._resilience import restart, with_timeout
-from ._timing import StreamTimer
-from ._usage import Usage, UsageTally
+# Loading the SDK takes most of a second, and pytest loads this package whenever it starts, for the sake of its plugin.
+# So what is public is loaded when the first name is asked for, and no sooner (PEP 562).
+from typing import TYPE_CHECKING
 
-__all__ = [
-    "Accumulator",
-    "AsyncMessageStream",
-    "MessageStream",
-    "StreamAPIError",
-    "StreamAuthenticationError",
-    "StreamBadRequestError",
-    "StreamConflictError",
-    "StreamConnectionError",
-    "StreamContentTooLargeError",
-    "StreamError",
-    "StreamGatewayTimeoutError",
-    "StreamInternalServerError",
-    "StreamNotFoundError",
-    "StreamOverloadedError",
-    "StreamPaymentRequiredError",
-    "StreamPermissionDeniedError",
-    "StreamProtocolError",
-    "StreamRateLimitError",
-    "StreamTimeoutError",
-    "StreamTimer",
-    "StreamTruncatedError",
-    "ToolInput",
-    "ToolInputError",
-    "UnknownEvent",
-    "Usage",
-    "UsageTally",
-    "collect",
-    "from_sse",
-    "iter_blocks",
-    "iter_events",
-    "iter_text",
-    "iter_thinking",
-    "iter_tool_calls",
-    "iter_tool_inputs",
-    "open_stream",
-    "restart",
-    "tap",
-    "with_timeout",
-    "wrap",
-]
+if TYPE_CHECKING:
+    from ._public import *  # noqa: F403 - its __all__ is this one
+    from ._public import __all__ as __all__
+else:
+
+    def __getattr__(name: str) -> object:
+        if name == "__all__" or not name.startswith("_"):
+            from . import _public  # noqa: PLC0415 - see above
+
+            globals().update({each: getattr(_public, each) for each in ("__all__", *_public.__all__)})
+            if name in globals():
+                return globals()[name]
+        raise AttributeError(f"module {__name__!r} has no attribute {name!r}")
+
+    def __dir__() -> list[str]:
+        return sorted({*globals(), *__getattr__("__all__")})

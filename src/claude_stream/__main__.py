@@ -1,4 +1,8 @@
-"""The command line: ``python -m claude_stream`` plays a recorded stream through the real SDK client."""
+"""The command line: plays and checks recorded streams, asks a question live. See ``claude-stream --help``.
+
+The law: text goes to standard output, as it comes; everything that is said about it, errors and the
+status line among it, to standard error, but for the summary of a stream that was played.
+"""
 
 from __future__ import annotations
 
@@ -7,15 +11,22 @@ import dataclasses
 import io
 import os
 import sys
+import threading
 import time
 from collections.abc import Sequence
 from pathlib import Path
+from typing import Any, TextIO
 
-from claude_stream import Accumulator, StreamError, iter_text, tap
-from claude_stream.testing import Recording, replay_client
+import anthropic
+from anthropic.types import RawMessageStreamEvent
+from typing_extensions import Self
+
+from claude_stream import Accumulator, iter_text, tap
+from claude_stream.testing import Recording, recording_client, replay_client
 
 _DEMO = Path(__file__).parent / "testing" / "demo.jsonl"
 _SPACING = 0.02  # seconds between two events of a raw body, which holds no times of its own
+_TICK = 0.1  # seconds between two looks of the status line
 
 
 def main(argv: Sequence[str] | None = None) -> int:
@@ -28,12 +39,8 @@ def main(argv: Sequence[str] | None = None) -> int:
     if isinstance(stdout, io.TextIOWrapper):
         stdout.reconfigure(errors="replace")  # a terminal that lacks a character must not end the answer
     try:
-        try:
-            recording = _load(options.file)
-        except (OSError, ValueError) as exc:
-            print(f"claude-stream: {exc}", file=sys.stderr)
-            return 2
-        return _play(recording, options.speed)
+        status: int = options.run(options)
+        return status
     except BrokenPipeError:
         # Whoever read our output has had enough. Python would complain once more when it flushes at exit.
         os.dup2(os.open(os.devnull, os.O_WRONLY), sys.stdout.fileno())
@@ -41,6 +48,8 @@ def main(argv: Sequence[str] | None = None) -> int:
     except KeyboardInterrupt:
         print(file=sys.stderr)
         return 130
+    except (OSError, ValueError) as exc:
+        return _say(str(exc), 2)
 
 
 def _parser() -> argparse.ArgumentParser:
@@ -58,14 +67,34 @@ def _parser() -> argparse.ArgumentParser:
         "no network. Without a command, play the recording that comes with the package.",
         parents=[pace],
     )
-    parser.set_defaults(file=None, speed=1.0)
-    play = parser.add_subparsers(metavar="play FILE").add_parser(
+    parser.set_defaults(run=_play, file=_DEMO, speed=1.0)
+    commands = parser.add_subparsers(title="commands")
+    play = commands.add_parser(
         "play",
         parents=[pace],
-        help="play a file with a raw response body, as `curl -N` saves it",
-        description=f"Play a file. A raw body holds no times, so its events are played {_SPACING:g} seconds apart.",
+        help="play a recording",
+        description="Play a file, a recording or a raw response body as `curl -N` saves it. "
+        f"A raw body holds no times, so its events are played {_SPACING:g} seconds apart.",
     )
     play.add_argument("file", metavar="FILE", help="the file; - for standard input")
+    check = commands.add_parser(
+        "check",
+        help="say of each recording whether it is complete",
+        description="Print one line a file: that it is complete, with its blocks, stop reason and tokens, "
+        "or what is wrong with it. The exit status is 1 if any is not complete.",
+    )
+    check.add_argument("files", metavar="FILE", nargs="+", help="a file; - for standard input")
+    check.set_defaults(run=_check)
+    ask = commands.add_parser(
+        "ask",
+        help="ask Claude, over the network, and print the answer as it comes",
+        description="Ask Claude. The key is taken from the environment, as the SDK does: ANTHROPIC_API_KEY.",
+    )
+    ask.add_argument("prompt", metavar="PROMPT", help="the question; - for standard input")
+    ask.add_argument("--model", default="claude-sonnet-5-5", help="default: %(default)s")
+    ask.add_argument("--max-tokens", type=int, default=1024, metavar="N", help="default: %(default)s")
+    ask.add_argument("--record", metavar="FILE", help="write a recording of the answer, in the .jsonl format")
+    ask.set_defaults(run=_ask)
     return parser
 
 
@@ -76,39 +105,141 @@ def _speed(text: str) -> float:
     return speed
 
 
-def _load(file: str | None) -> Recording:
-    if file == "-":
-        recording = Recording.from_bytes(sys.stdin.buffer.read(), name="standard input")
-    else:
-        recording = Recording.load(file or _DEMO)
+def _load(file: str | Path) -> Recording:
+    return Recording.from_bytes(sys.stdin.buffer.read(), name="standard input") if file == "-" else Recording.load(file)
+
+
+def _say(what: str, status: int) -> int:
+    print(f"claude-stream: {' '.join(what.split())}", file=sys.stderr)
+    return status
+
+
+def _open(recording: Recording, speed: float = 0) -> anthropic.Stream[RawMessageStreamEvent]:
+    client = replay_client(recording, speed=speed)
+    return client.messages.create(model="recorded", max_tokens=1, messages=[], stream=True)
+
+
+def _play(options: argparse.Namespace) -> int:
+    recording = _load(options.file)
     if recording.offsets is None:
-        offsets = tuple(position * _SPACING for position in range(len(recording.chunks)))
-        recording = dataclasses.replace(recording, offsets=offsets)
-    return recording
-
-
-def _play(recording: Recording, speed: float) -> int:
+        spaced = tuple(position * _SPACING for position in range(len(recording.chunks)))
+        recording = dataclasses.replace(recording, offsets=spaced)
     accumulator = Accumulator()
     seen: list[str] = []
-    client = replay_client(recording, speed=speed)
     start = time.perf_counter()
     first_text = None
     try:
-        with client.messages.create(model="recorded", max_tokens=1, messages=[], stream=True) as stream:
+        with _open(recording, options.speed) as stream:
             for chunk in iter_text(tap(stream, accumulator.feed, lambda event: seen.append(event.type))):
                 first_text = first_text or time.perf_counter() - start
                 print(chunk, end="", flush=True)
         message, usage = accumulator.result(), accumulator.usage
-    except StreamError as exc:
+    except anthropic.APIError as exc:
         print(flush=True)
-        print(f"claude-stream: {type(exc).__name__}: {exc}", file=sys.stderr)
-        return 1
+        return _say(f"{type(exc).__name__}: {exc}", 1)
     print(f"\n\nmodel        {message.model}")
     print(f"stop reason  {message.stop_reason}")
     print(f"usage        {usage.total_input} tokens in, {usage.output_tokens} out")
     print("first text   " + ("none" if first_text is None else f"after {first_text:.2f} s"))
     print(f"events       {len(seen)}", flush=True)
     return 0
+
+
+def _check(options: argparse.Namespace) -> int:
+    verdicts = [_verdict(file) for file in options.files]
+    return 0 if all(verdicts) else 1
+
+
+def _verdict(file: str) -> bool:
+    """Print the line for a file, and return whether it is complete."""
+    accumulator = Accumulator()
+    try:
+        with _open(_load(file)) as stream:
+            for _ in tap(stream, accumulator.feed):
+                pass
+        message, usage = accumulator.result(), accumulator.usage
+    except (anthropic.APIError, OSError, ValueError) as exc:
+        print(f"{file}: {type(exc).__name__}: {' '.join(str(exc).split())}", flush=True)
+        return False
+    blocks = ", ".join(block.type for block in message.content) or "none"
+    tokens = f"{usage.total_input} tokens in, {usage.output_tokens} out"
+    print(f"{file}: complete; blocks: {blocks}; stop reason: {message.stop_reason}; {tokens}", flush=True)
+    return True
+
+
+def _ask(options: argparse.Namespace) -> int:
+    prompt: str = sys.stdin.read() if options.prompt == "-" else options.prompt
+    accumulator = Accumulator()
+    try:
+        client = anthropic.Anthropic()
+        if options.record:
+            client = recording_client(client, options.record)
+        with (
+            _Status(sys.stderr) as status,
+            client.messages.create(
+                model=options.model,
+                max_tokens=options.max_tokens,
+                messages=[{"role": "user", "content": prompt}],
+                stream=True,
+            ) as stream,
+        ):
+            for chunk in iter_text(tap(stream, accumulator.feed, status.saw)):
+                if sys.stdout.isatty():
+                    status.stop()  # two cannot write on one line
+                print(chunk, end="", flush=True)
+        print(flush=True)
+        accumulator.result()
+    except TypeError as exc:
+        if "authentication" not in str(exc):
+            raise
+        return _say("there is no key: set the environment variable ANTHROPIC_API_KEY", 2)
+    except anthropic.AnthropicError as exc:
+        print(flush=True)
+        return _say(f"{type(exc).__name__}: {exc}", 1)
+    return 0
+
+
+class _Status:
+    """A line that says how far the answer is, and goes when there is nothing to say. Only a terminal gets it."""
+
+    def __init__(self, file: TextIO) -> None:
+        self._file = file
+        self._phase = "waiting"
+        self._characters = 0
+        self._start = time.perf_counter()
+        self._stopped = threading.Event()
+        self._thread = threading.Thread(target=self._run, name="claude-stream-status", daemon=True)
+
+    def __enter__(self) -> Self:
+        if self._file.isatty():
+            self._thread.start()
+        return self
+
+    def saw(self, event: Any) -> None:
+        """Take notice of an event."""
+        if event.type == "content_block_start":
+            self._phase = event.content_block.type.replace("_", " ")
+        elif event.type == "content_block_delta":
+            pieces = (getattr(event.delta, name, None) for name in ("text", "thinking", "partial_json"))
+            self._characters += sum(len(piece) for piece in pieces if piece)
+
+    def _run(self) -> None:
+        while not self._stopped.wait(_TICK):
+            elapsed = time.perf_counter() - self._start
+            self._write(f"{self._phase}, {elapsed:.1f} s, {self._characters} characters")
+
+    def _write(self, line: str) -> None:
+        print(f"\r\x1b[K{line}", end="", file=self._file, flush=True)
+
+    def stop(self) -> None:
+        """Take the line away."""
+        if self._thread.is_alive():
+            self._stopped.set()
+            self._thread.join()
+            self._write("")
+
+    def __exit__(self, *_: object) -> None:
+        self.stop()
 
 
 if __name__ == "__main__":

@@ -198,9 +198,11 @@ class Driver(Generic[T]):
         """Return the exception to raise in the place of ``exc``."""
         self._ended = True
         self._outs = iter(())
-        if in_source and self._inner is not None:
-            return exc
         error = exc
+        if in_source and self._inner is not None:  # which has given it the message already
+            for step in self._steps:
+                error = step.fail(error)
+            return error
         if self._interrupted:
             self._interrupted = False
             error = interruption()

@@ -84,10 +84,12 @@ def is_async(source: object) -> bool:
         TypeError: if it can be read by neither.
     """
     refuse_misuse(source)
-    if isinstance(source, (AsyncIterable, Awaitable)):
+    if isinstance(source, Awaitable):  # first, because an asyncio.Task is an Iterable, too
         return True
-    if isinstance(source, Iterable):
+    if isinstance(source, Iterable):  # what is both is sync, as the overloads have it; aiter() of it is async
         return False
+    if isinstance(source, AsyncIterable):
+        return True
     hint = ": pass what its parse() gives" if hasattr(source, "parse") else ""
     raise TypeError(f"a stream of events was expected, and this is {_name(source)}{hint}: {source!r:.200}")
 

@@ -9,7 +9,23 @@
 """
 
 from ._build import message_events
-from ._clients import async_replay_client, replay_client
+from ._clients import AsyncReplayClient, ClaudeReplay, ReplayClient, ReplayRequest, async_replay_client, replay_client
+from ._record import record, recording_client
 from ._recording import Recording
+from ._replay import Replay, replay, sse_response
 
-__all__ = ["Recording", "async_replay_client", "message_events", "replay_client"]
+__all__ = [
+    "AsyncReplayClient",
+    "ClaudeReplay",
+    "Recording",
+    "Replay",
+    "ReplayClient",
+    "ReplayRequest",
+    "async_replay_client",
+    "message_events",
+    "record",
+    "recording_client",
+    "replay",
+    "replay_client",
+    "sse_response",
+]

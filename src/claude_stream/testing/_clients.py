@@ -6,87 +6,182 @@ package that it uses itself, and decodes what comes back.
 
 from __future__ import annotations
 
-import importlib
+import dataclasses
+import json
 import os
-import time
-from collections.abc import AsyncIterator, Callable, Iterator
-from typing import Any, TypeAlias, Union
+from collections.abc import Callable, Iterator, Mapping
+from pathlib import Path
+from typing import Any, TypedDict, cast
 
-import anthropic
-import anyio
 from anthropic import Anthropic, AsyncAnthropic
+from typing_extensions import Unpack
 
-from ._recording import Recording
-
-_Recorded: TypeAlias = Union[Recording, str, "os.PathLike[str]"]
-
-
-def _http() -> Any:
-    """Return the HTTP package of the installed SDK: `httpx` before 1.0, `httpx2` since."""
-    packages = (base.__module__.partition(".")[0] for base in anthropic.DefaultHttpxClient.__mro__)
-    return importlib.import_module(next(package for package in packages if package.startswith("httpx")))
+from ._http import http_package
+from ._recording import Recorded, Recording, recording_of
+from ._replay import answer
 
 
-def replay_client(*recordings: _Recorded, speed: float = 0) -> Anthropic:
+@dataclasses.dataclass(frozen=True)
+class ReplayRequest:
+    """What a replaying client was asked, for assertions and to choose an answer by."""
+
+    path: str
+    """The path of the URL, such as ``/v1/messages``."""
+
+    body: Mapping[str, Any]
+    """The parameters of the request: ``model``, ``messages``, ``tools``, ``stream`` and the rest."""
+
+    headers: Mapping[str, str]
+    """The headers, under lower-case names."""
+
+
+class Options(TypedDict, total=False):
+    """What `replay_client` takes by name."""
+
+    choose: Callable[[ReplayRequest], Recorded] | None
+    speed: float | None
+
+
+class ReplayClient(Anthropic):
+    """An `Anthropic` client that answers from recordings. `replay_client` makes it."""
+
+    @property
+    def requests(self) -> list[ReplayRequest]:
+        """What this client and its copies were asked so far, in order."""
+        return _player(self._client).requests
+
+
+class AsyncReplayClient(AsyncAnthropic):
+    """An `AsyncAnthropic` client that answers from recordings. `async_replay_client` makes it."""
+
+    @property
+    def requests(self) -> list[ReplayRequest]:
+        """What this client and its copies were asked so far, in order."""
+        return _player(self._client).requests
+
+
+def replay_client(
+    *recordings: Recorded,
+    choose: Callable[[ReplayRequest], Recorded] | None = None,
+    speed: float | None = None,
+) -> ReplayClient:
     """Return an `Anthropic` client that answers its requests from recordings, one a request, in order.
 
+    A request too many gets an error that says so, a `NotFoundError`. How a recording is cut into chunks
+    and where it fails is the recording's: see `Recording.chunked`, ``cut``, ``reset``, ``stall``,
+    ``error`` and ``http_error``. The client retries nothing, but ``with_options(max_retries=...)`` does.
+
     Args:
-        recordings: what to answer with: recordings, or paths of files that hold one.
-        speed: how fast to play, where 1 is the recorded pace and 0 is all at once. A recording
-            without times is played at once.
+        recordings: what to answer with: recordings, paths of files that hold one, or lists of events.
+        choose: gives the answer to each request, in the place of ``recordings``.
+        speed: how fast to play, where 1 is the recorded pace and 0, or None, is all at once. A
+            recording without times is played at once.
 
     Raises:
         OSError, ValueError: if a file cannot be read, or is damaged.
+        TypeError: if a recording is nothing of the kind, or there are both recordings and ``choose``.
+
+    Example:
+        >>> from claude_stream import iter_text
+        >>> from claude_stream.testing import message_events, replay_client
+        >>> client = replay_client("answer.sse", message_events("Bye."))
+        >>> for prompt in ("Hello!", "Bye!"):
+        ...     question = [{"role": "user", "content": prompt}]
+        ...     stream = client.messages.create(model="any", max_tokens=100, messages=question, stream=True)
+        ...     print("".join(iter_text(stream)))
+        Hello, world!
+        Bye.
+        >>> [request.body["messages"][0]["content"] for request in client.requests]
+        ['Hello!', 'Bye!']
     """
-    http = _http()
-    transport = http.MockTransport(_Player(recordings, http, lambda recording: _play(recording, speed)))
-    return Anthropic(api_key="sk-ant-replay", max_retries=0, http_client=http.Client(transport=transport))
+    http_client = _http_client("Client", recordings, choose, speed)
+    return ReplayClient(api_key="sk-ant-replay", max_retries=0, http_client=http_client)
 
 
-def async_replay_client(*recordings: _Recorded, speed: float = 0) -> AsyncAnthropic:
+def async_replay_client(
+    *recordings: Recorded,
+    choose: Callable[[ReplayRequest], Recorded] | None = None,
+    speed: float | None = None,
+) -> AsyncReplayClient:
     """Return the same as `replay_client` does, as an `AsyncAnthropic` client."""
-    http = _http()
-    transport = http.MockTransport(_Player(recordings, http, lambda recording: _aplay(recording, speed)))
-    return AsyncAnthropic(api_key="sk-ant-replay", max_retries=0, http_client=http.AsyncClient(transport=transport))
+    http_client = _http_client("AsyncClient", recordings, choose, speed)
+    return AsyncReplayClient(api_key="sk-ant-replay", max_retries=0, http_client=http_client)
+
+
+def _http_client(
+    kind: str, recordings: tuple[Recorded, ...], choose: Callable[[ReplayRequest], Recorded] | None, speed: float | None
+) -> Any:
+    if recordings and choose is not None:
+        raise TypeError("the answers are the recordings, or what choose() gives, and not both")
+    package = http_package()
+    player = _Player(package, choose or _in_order([recording_of(item) for item in recordings]), speed)
+    http_client = getattr(package, kind)(transport=package.MockTransport(player))
+    http_client.player = player  # where the copies of the client find it, too
+    return http_client
+
+
+def _player(http_client: Any) -> _Player:
+    return cast("_Player", http_client.player)
+
+
+def _in_order(recordings: list[Recording]) -> Callable[[ReplayRequest], Recorded]:
+    left: Iterator[Recording] = iter(recordings)
+    none_left = (
+        f"no recording is left for request {len(recordings) + 1}: so many were given to the client: {len(recordings)}"
+    )
+    return lambda _: next(left, None) or Recording.http_error(404, message=none_left)
 
 
 class _Player:
     """The handler of a mock transport: a request in, a streaming response out."""
 
-    def __init__(self, recordings: tuple[_Recorded, ...], http: Any, play: Callable[[Recording], Any]) -> None:
-        loaded = [item if isinstance(item, Recording) else Recording.load(item) for item in recordings]
-        self._count = len(loaded)
-        self._left = iter(loaded)
-        self._http = http
-        self._play = play
+    def __init__(self, package: Any, choose: Callable[[ReplayRequest], Recorded], speed: float | None) -> None:
+        self.requests: list[ReplayRequest] = []
+        self._package = package
+        self._choose = choose
+        self._speed = speed
 
-    def __call__(self, _request: Any) -> Any:
-        recording = next(self._left, None)
-        if recording is None:
-            message = f"no recording is left for request {self._count + 1}: so many were given: {self._count}"
-            body = {"type": "error", "error": {"type": "not_found_error", "message": message}}
-            return self._http.Response(404, json=body)
-        headers = {"content-type": recording.content_type, "request-id": "req_replay"}
-        return self._http.Response(200, headers=headers, content=self._play(recording))
+    def __call__(self, request: Any) -> Any:
+        content: bytes = request.content
+        asked = ReplayRequest(request.url.path, json.loads(content) if content else {}, dict(request.headers))
+        self.requests.append(asked)
+        return answer(self._package, recording_of(self._choose(asked)), self._speed)
 
 
-def _delays(recording: Recording, speed: float) -> Iterator[tuple[float, bytes]]:
-    """Give each chunk with the seconds to wait before it."""
-    start = time.monotonic()
-    for position, chunk in enumerate(recording.chunks):
-        at = recording.offsets[position] / speed if recording.offsets and speed else 0.0
-        yield at - (time.monotonic() - start), chunk
+class ClaudeReplay:
+    """Makes replaying clients out of the recordings in a folder: what the fixture ``claude_replay`` is.
 
+    Args:
+        folder: where the paths of recordings begin.
 
-def _play(recording: Recording, speed: float) -> Iterator[bytes]:
-    for delay, chunk in _delays(recording, speed):
-        if delay > 0:
-            time.sleep(delay)
-        yield chunk
+    Example:
+        >>> from claude_stream import iter_text
+        >>> from claude_stream.testing import ClaudeReplay
+        >>> claude_replay = ClaudeReplay(".")  # in a test, take the fixture
+        >>> client = claude_replay("answer.sse")
+        >>> stream = client.messages.create(model="any", max_tokens=100, messages=[], stream=True)
+        >>> "".join(iter_text(stream))
+        'Hello, world!'
+    """
 
+    def __init__(self, folder: str | os.PathLike[str]) -> None:
+        self.folder = Path(folder)
 
-async def _aplay(recording: Recording, speed: float) -> AsyncIterator[bytes]:
-    for delay, chunk in _delays(recording, speed):
-        if delay > 0:
-            await anyio.sleep(delay)
-        yield chunk
+    def __call__(self, *recordings: Recorded, **options: Unpack[Options]) -> ReplayClient:
+        """Return what `replay_client` does."""
+        return replay_client(*map(self._found, recordings), **options)
+
+    def async_client(self, *recordings: Recorded, **options: Unpack[Options]) -> AsyncReplayClient:
+        """Return what `async_replay_client` does."""
+        return async_replay_client(*map(self._found, recordings), **options)
+
+    def recording(self, path: str | os.PathLike[str]) -> Recording:
+        """Return a recording of the folder, to cut it, or to let it fail.
+
+        Raises:
+            OSError, ValueError: if the file cannot be read, or is damaged.
+        """
+        return recording_of(self._found(path))
+
+    def _found(self, recorded: Recorded) -> Recorded:
+        return self.folder / recorded if isinstance(recorded, (str, os.PathLike)) else recorded

@@ -1,49 +1,89 @@
-"""A recorded response body: chunks of bytes, each with the time at which it came.
+"""A recorded response: chunks of bytes, each with the time at which it came, and how it ended.
 
-Two formats, told apart by their content. A raw body, as ``curl -N`` saves it, holds no times. A
-``.jsonl`` file has a header line, and then one line an event with its offset in seconds from the
-start of the body.
+The law: a recording is a value. It is read from a file, built from events or taken from a live
+response, and every change, a fault among them, is a method that returns another one. So a client, an
+iterator and a mocked route replay the same faults, and know nothing of them.
 """
 
 from __future__ import annotations
 
+import bisect
 import dataclasses
 import json
 import os
-import re
-from collections.abc import Iterable, Mapping
+import random
+from collections.abc import Iterable, Iterator, Mapping
+from itertools import accumulate, pairwise
 from pathlib import Path
-from typing import Any, cast
+from typing import Any, Literal, TypeAlias, Union, cast
 
 from typing_extensions import Self
 
-_VERSION = 1
-_EVENT_END = re.compile(rb"(?<=\n\n)|(?<=\r\r)|(?<=\r\n\r\n)")
+from claude_stream import StreamAPIError, StreamProtocolError
+from claude_stream._sse import SSEDecoder
+
+from ._format import Failure, Head, chunk_line, failure_line, header_line, read_lines, split_events, sse_chunk
+
+Recorded: TypeAlias = Union["Recording", str, "os.PathLike[str]", Iterable[Mapping[str, Any]]]
+"""A recording, the path of a file that holds one, or a list of events."""
 
 
-@dataclasses.dataclass(frozen=True)
+@dataclasses.dataclass(frozen=True, eq=False)
 class Recording:
-    """A response body that was recorded, or written by hand.
+    """A response to a streaming request, recorded or written by hand.
+
+    Two recordings are equal if they answer alike: the same status and content type, the same events
+    (or the same bytes, where the body is no stream of events), the same failure. When the chunks came
+    makes no difference, nor how they are cut.
 
     Example:
-        >>> from claude_stream.testing import Recording
+        >>> from claude_stream.testing import Recording, message_events
         >>> recording = Recording.load("answer.sse")
         >>> len(recording.chunks), recording.offsets
         (7, None)
+        >>> recording == Recording.from_events(message_events("Hello, world!", chunk=7))
+        True
     """
 
     chunks: tuple[bytes, ...]
-    """The body, cut behind each event."""
+    """The body as it is sent, in a file's case cut behind each event."""
 
     offsets: tuple[float, ...] | None = None
-    """When each chunk came, in seconds from the start of the body, or None where that is not known."""
+    """When each chunk came, in seconds from the request, or None where that is not known."""
 
     content_type: str = "text/event-stream"
     """The response's header of that name."""
 
+    status: int = 200
+    """The HTTP status."""
+
+    headers: Mapping[str, str] = dataclasses.field(default_factory=dict[str, str])
+    """Other headers of the response. A file keeps ``request-id`` and ``retry-after`` of them, and nothing secret."""
+
+    failure: Failure | None = None
+    """How the transport failed behind the last chunk: ``kind`` is ``"connection"`` or ``"timeout"``."""
+
+    sdk_version: str | None = None
+    """The SDK's version that it was recorded with, where that is known."""
+
+    def __eq__(self, other: object) -> bool:
+        """Whether both answer alike."""
+        return self._answer() == other._answer() if isinstance(other, Recording) else NotImplemented
+
+    __hash__ = None  # type: ignore[assignment]  # events are dicts, and have none
+
+    def _answer(self) -> tuple[object, ...]:
+        try:
+            body: object = self.events()
+        except StreamProtocolError:
+            body = self.body()
+        return self.status, self.content_type, self.failure, body
+
+    # -- files and events --
+
     @classmethod
     def load(cls, path: str | os.PathLike[str]) -> Self:
-        """Read a recording from a file.
+        """Read a recording from a file of either format.
 
         Raises:
             OSError: if the file cannot be read.
@@ -54,47 +94,208 @@ class Recording:
     @classmethod
     def from_bytes(cls, content: bytes, *, name: str = "recording") -> Self:
         """Read a recording from the content of a file; ``name`` is what an error calls it."""
-        first, _, rest = content.partition(b"\n")
-        if not first.lstrip().startswith(b'{"claude_stream_recording"'):
+        parts = read_lines(content, name)
+        if parts is None:
             kinds = {b"{": "application/json", b"<": "text/html"}  # what a server that fails sends instead
             content_type = kinds.get(content.lstrip()[:1], cls.content_type)
-            return cls(tuple(chunk for chunk in _EVENT_END.split(content) if chunk), content_type=content_type)
-        header = _parse(first, name, 1)
-        version = header.get("claude_stream_recording")
-        if version != _VERSION:
-            raise ValueError(f"{name}, line 1: recordings of version {version!r} are not known here, only {_VERSION}")
-        chunks: list[bytes] = []
-        offsets: list[float] = []
-        for number, line in enumerate(rest.splitlines(), start=2):
-            entry = _parse(line, name, number)
-            event, at = entry.get("event"), entry.get("at")
-            if not isinstance(event, dict) or not isinstance(at, (int, float)):
-                raise ValueError(f"{name}, line {number}: an event needs `at` (seconds) and `event` (an object)")
-            chunks.append(sse_chunk(cast("dict[str, Any]", event)))
-            offsets.append(float(at))
-        return cls(tuple(chunks), tuple(offsets), str(header.get("content_type", cls.content_type)))
+            return cls(tuple(split_events(content)), content_type=content_type)
+        head, lines = parts
+        return cls(
+            tuple(line.chunk for line in lines if line.failure is None),
+            tuple(line.at for line in lines if line.failure is None and line.at is not None) or None,
+            failure=next((line.failure for line in lines if line.failure is not None), None),
+            **head._asdict(),
+        )
 
     @classmethod
     def from_events(cls, events: Iterable[Mapping[str, Any]]) -> Self:
-        """Make a recording of events that were written by hand, or built with `message_events`."""
+        """Make a recording of events as dicts, written by hand or built with `message_events`."""
         return cls(tuple(sse_chunk(event) for event in events))
+
+    def save(self, path: str | os.PathLike[str]) -> None:
+        """Write the recording to a file: the raw body if its name ends in ``.sse``, else the ``.jsonl`` format.
+
+        A raw body holds nothing but the body: no times, no status, and no failure of the transport.
+
+        Example:
+            >>> from claude_stream.testing import Recording, message_events
+            >>> recording = Recording.from_events(message_events("Hello, world!"))
+            >>> recording.save("hello.jsonl")
+            >>> Recording.load("hello.jsonl") == recording
+            True
+        """
+        path = Path(path)
+        if path.suffix == ".sse":
+            path.write_bytes(self.body())
+            return
+        lines = self.chunked("event")
+        times: Iterable[float | None] = lines.offsets or [None] * len(lines.chunks)
+        first = lines.chunks[0] if lines.chunks else b""
+        content = [header_line(Head(self.status, self.content_type, self.headers, self.sdk_version), first)]
+        content += map(chunk_line, times, lines.chunks)
+        if self.failure is not None:
+            content.append(failure_line(None if lines.offsets is None else lines.offsets[-1], self.failure))
+        path.write_bytes(b"".join(content))
 
     def body(self) -> bytes:
         """Return the whole body."""
         return b"".join(self.chunks)
 
+    def events(self) -> list[dict[str, Any]]:
+        """Return the events in the body as dicts, the pings and ``error`` events among them.
 
-def sse_chunk(event: Mapping[str, Any]) -> bytes:
-    """Return one event as the API would send it."""
-    data = json.dumps(event, ensure_ascii=False, separators=(",", ":"))
-    return f"event: {event.get('type')}\ndata: {data}\n\n".encode()
+        Raises:
+            StreamProtocolError: if the body is no stream of events, or the data of one cannot be decoded.
+        """
+        decoder = SSEDecoder()
+        events: list[dict[str, Any]] = []
+        for event in (*decoder.feed(self.body()), *decoder.finish()):
+            if isinstance(event, Exception):
+                raise event
+            events.append(event)
+        return events
+
+    # -- how it is sent --
+
+    def chunked(self, by: Literal["whole", "event", "random"] | int, *, seed: int = 0) -> Self:
+        """Return the same recording with its body cut in another way.
+
+        Args:
+            by: everything in one chunk, one event a chunk, chunks of so many bytes, or of 1 to 40 bytes by chance.
+            seed: decides what chance does; the same seed gives the same chunks.
+
+        Raises:
+            ValueError: if ``by`` is none of these.
+        """
+        body = self.body()
+        if by == "event":
+            pieces = split_events(body)
+        elif by == "whole":
+            pieces = [body] if body else []
+        elif by == "random":
+            dice = random.Random(seed)  # noqa: S311 - it guards no secret
+            pieces = _cut(body, iter(lambda: dice.randint(1, 40), 0))
+        elif type(by) is int and by >= 1:
+            pieces = _cut(body, iter(lambda: by, 0))
+        else:
+            raise ValueError(f'a body is cut by "whole", "event", "random" or a number of bytes, and not by {by!r}')
+        offsets = None
+        if self.offsets is not None:  # a chunk comes when its last byte does
+            ends = list(accumulate(map(len, self.chunks)))
+            offsets = tuple(self.offsets[bisect.bisect_left(ends, end)] for end in accumulate(map(len, pieces)))
+        return dataclasses.replace(self, chunks=tuple(pieces), offsets=offsets)
+
+    # -- faults --
+
+    def cut(self, after: int) -> Self:
+        """Return a recording whose body ends, without a fault of the transport, behind so many events.
+
+        Every method here counts the events in the body, pings among them.
+
+        Raises:
+            ValueError: if there are fewer events.
+
+        Example:
+            >>> from claude_stream import StreamTruncatedError, collect
+            >>> from claude_stream.testing import Recording, replay
+            >>> try:
+            ...     collect(replay(Recording.load("answer.sse").cut(after=3)))
+            ... except StreamTruncatedError as error:
+            ...     print(error.partial.content[0].text)
+            Hello,
+        """
+        events = self.chunked("event")
+        if not 0 <= after <= len(events.chunks):
+            raise ValueError(f"there are {len(events.chunks)} events, so that nothing can happen after {after}")
+        offsets = None if events.offsets is None else events.offsets[:after]
+        return dataclasses.replace(self, chunks=events.chunks[:after], offsets=offsets, failure=None)
+
+    def reset(self, after: int) -> Self:
+        """Return a recording whose connection is lost behind so many events: a `StreamConnectionError`."""
+        return dataclasses.replace(self.cut(after), failure=Failure("connection", "the connection was reset"))
+
+    def stall(self, after: int) -> Self:
+        """Return a recording that falls silent behind so many events: a `StreamTimeoutError`, without the waiting."""
+        return dataclasses.replace(self.cut(after), failure=Failure("timeout", "nothing came in time"))
+
+    def error(self, error: str | Mapping[str, Any], *, after: int) -> Self:
+        """Return a recording that has an ``error`` event behind so many events, and ends there.
+
+        Args:
+            error: an ``error.type``, such as ``"overloaded_error"``, or the body of an error.
+            after: how many events come in front of it.
+
+        Example:
+            >>> from claude_stream import StreamOverloadedError, collect
+            >>> from claude_stream.testing import Recording, replay
+            >>> try:
+            ...     collect(replay(Recording.load("answer.sse").error("overloaded_error", after=3)))
+            ... except StreamOverloadedError as error:
+            ...     print(error.status_code, error.partial.content[0].text)
+            529 Hello,
+        """
+        body = {"type": error, "message": error} if isinstance(error, str) else dict(error)
+        kept = self.cut(after)
+        offsets = None if kept.offsets is None else (*kept.offsets, *(kept.offsets[-1:] or (0.0,)))
+        event = sse_chunk({"type": "error", "error": body})
+        return dataclasses.replace(kept, chunks=(*kept.chunks, event), offsets=offsets)
+
+    @classmethod
+    def http_error(
+        cls, status: int, *, error: str | None = None, message: str = "refused", retry_after: float | None = None
+    ) -> Self:
+        """Return the answer to a request that is refused before any stream begins.
+
+        Args:
+            status: the HTTP status, 400 or more.
+            error: the ``error.type``; None stands for the documented one of this status.
+            message: what the API says.
+            retry_after: the header of that name, in seconds. The SDK obeys it if the client has ``max_retries``.
+
+        Raises:
+            ValueError: if the status is none of an error.
+
+        Example:
+            >>> from claude_stream.testing import Recording, message_events, replay_client
+            >>> client = replay_client(Recording.http_error(529, retry_after=0), message_events("Hello, world!"))
+            >>> client = client.with_options(max_retries=1)
+            >>> client.messages.create(model="any", max_tokens=100, messages=[], stream=True).response.status_code
+            200
+            >>> len(client.requests)
+            2
+        """
+        if not 400 <= status <= 599:
+            raise ValueError(f"the status of an error is 400 to 599, and not {status}")
+        documented = {known.status_code: known.type for known in (kind("") for kind in StreamAPIError.__subclasses__())}
+        body = {"type": error or documented.get(status, "api_error"), "message": message}
+        return cls(
+            (json.dumps({"type": "error", "error": body}).encode(),),
+            content_type="application/json",
+            status=status,
+            headers={} if retry_after is None else {"retry-after": f"{retry_after:g}"},
+        )
 
 
-def _parse(line: bytes, name: str, number: int) -> dict[str, Any]:
-    try:
-        value = json.loads(line)
-    except ValueError as exc:
-        raise ValueError(f"{name}, line {number}: not valid JSON: {exc}") from exc
-    if not isinstance(value, dict):
-        raise ValueError(f"{name}, line {number}: a JSON object was expected")
-    return cast("dict[str, Any]", value)
+def recording_of(recorded: Any) -> Recording:
+    """Return the recording that something stands for.
+
+    Raises:
+        OSError, ValueError: if it is the path of a file that cannot be read, or is damaged.
+        TypeError: if it is nothing of the kind.
+    """
+    if isinstance(recorded, Recording):
+        return recorded
+    if isinstance(recorded, (str, os.PathLike)):
+        return Recording.load(cast("str", recorded))
+    if hasattr(recorded, "__iter__") and not isinstance(recorded, (bytes, Mapping)):
+        events: list[Any] = list(recorded)
+        if all(isinstance(event, Mapping) for event in events):
+            return Recording.from_events(events)
+    raise TypeError(f"a recording, a path or a list of events (dicts) was expected, and this is {recorded!r:.200}")
+
+
+def _cut(body: bytes, sizes: Iterator[int]) -> list[bytes]:
+    ends = [0]
+    while ends[-1] < len(body):
+        ends.append(ends[-1] + next(sizes))
+    return [body[start:end] for start, end in pairwise(ends)]

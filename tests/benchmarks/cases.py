@@ -1,0 +1,91 @@
+"""What is measured, as data: the cases, and which of them the full form and the quick one have.
+
+The law: a target stands at the figure that it is about, and nowhere else. Each is for 10 000 events, sync, unless its
+line says otherwise; the same ratio at other lengths and on asyncio is shown without one.
+"""
+
+from __future__ import annotations
+
+import dataclasses
+from collections.abc import Callable, Iterable
+from functools import partial
+from typing import Literal
+
+from .bodies import SHAPES, TOOL_80_KB, spaced, text_body, tool_body
+from .clients import SDK_TRACES
+from .concurrency import ALONE, concurrency
+from .growth import SHAPE, pauses, synthesised_by_length, text_by_length, tool_by_length, twice_the_length
+from .imports import import_time
+from .measure import Case, Contest, Row
+from .memory import memory
+from .readers import ASYNC, SYNC
+
+Mode = Literal["sync", "asyncio"]
+Measurement = Callable[[], list[Row]]
+
+EVENTS = 10_000
+
+TARGETED = [
+    Case("iter_text(create()); against bare iteration of the same stream", "iter_text", "raw", "at most", 1.15),
+    Case("open_stream: text, message, usage, timing; against messages.stream: text, message", "ours", "helper", target=15),
+    Case("the same; against bare iteration of create()", "ours", "raw", target=5),
+    Case("the same; against the floor (split, jiter)", "ours", "floor", "at most", 3.5),
+    Case("every event of open_stream; against every event of messages.stream", "our events", "helper events", target=3),
+]  # fmt: skip
+TRACED = [
+    Case("open_stream: text, message, usage, timing; against messages.stream: text, message", "ours", "helper", target=5),
+    Case("the same; against bare iteration of create()", "ours", "raw"),
+]  # fmt: skip
+MORE = [
+    Case("iter_events(create()); against bare iteration of the same stream", "iter_events", "raw", "at most"),
+    Case("collect(create()); against messages.stream: message", "collect", "helper message"),
+    Case("messages.stream: text, message; against bare iteration of create()", "helper", "raw", "at most"),
+    Case("the HTTP client alone, nothing decoded; against the floor", "bytes", "floor", "at most"),
+]
+TOOL = Case("open_stream: message, usage, timing; against messages.stream: message", "ours", "helper")
+TOOL_MORE = [
+    Case("the same; against bare iteration of create()", "ours", "raw"),
+    Case("the same; against the floor (split, jiter)", "ours", "floor", "at most"),
+    Case("iter_tool_calls(create()); against bare iteration of the same stream", "iter_tool_calls", "raw", "at most"),
+    Case("collect(create()); against bare iteration of the same stream", "collect", "raw", "at most"),
+]
+TOOL_CALLS = Case("iter_tool_calls(create()); against messages.stream: message", "iter_tool_calls", "helper")
+
+
+def text(
+    events: int, cases: Iterable[Case], mode: Mode = "sync", *, traced: bool = False, seconds: float = 4, least: int = 3
+) -> Contest:
+    """Return a contest over a text of so many events."""
+    group = f"Text, {spaced(events)} events, {mode}{', traced' if traced else ''}"
+    body = text_body(events - text_body(0).events)
+    readers = SYNC if mode == "sync" else ASYNC
+    sides = {name: (reader, body) for name, reader in readers.items()}
+    return Contest(group, sides, list(cases), mode=mode, traced=traced, seconds=seconds, least=least)
+
+
+def tool(
+    shape: str, deltas: int, cases: Iterable[Case], mode: Mode = "sync", *, seconds: float = 2, least: int = 1
+) -> Contest:
+    """Return a contest over a tool input of that shape, in so many deltas."""
+    body = tool_body(shape, deltas)
+    size = f"{deltas / TOOL_80_KB * 80:.0f} KB in {spaced(body.events)} events"
+    readers = SYNC if mode == "sync" else ASYNC
+    sides = {name: (reader, body) for name, reader in readers.items()}
+    return Contest(f"Tool input ({shape}), {size}, {mode}", sides, list(cases), mode=mode, seconds=seconds, least=least)
+
+
+def untargeted(cases: Iterable[Case]) -> list[Case]:
+    """Return the cases without their targets."""
+    return [dataclasses.replace(case, target=None) for case in cases]
+
+
+TOOL_TARGETED = dataclasses.replace(TOOL, target=80)
+LONG = [case for case in untargeted([*TARGETED, *MORE]) if "every event" not in case.name]
+"""What 100 000 events are used for: a snapshot at each of them would be 30 GB of text in all."""
+
+
+def full() -> list[Measurement]:
+    """Return all that is measured, in the order of the table."""
+    return [
+        partial(run_text, EVENTS, [*TARGETED, *MORE], seconds=14),
+    ]

@@ -1,0 +1,119 @@
+"""How cost grows with length, and how long anything waits for a single event.
+
+The law: the input is of the same kind at every length, and new at every event.
+"""
+
+from __future__ import annotations
+
+import json
+import sys
+import time
+from collections.abc import Callable, Iterator, Sequence
+from typing import Any
+
+from claude_stream import Accumulator
+from claude_stream.testing import message_events
+
+from .bodies import INPUT_SIZE, TOOL_80_KB, Body, input_of, piece, spaced, text_body, tool_body
+from .children import figures
+from .measure import Case, Contest, Reader, Row
+from .memory import MEGABYTE, events
+from .readers import SYNC
+
+GROUP = "Growth"
+SHAPE = "settings"
+
+
+def per_event(
+    what: str, reader: Reader, body: Callable[[int], Body], sizes: Sequence[int], seconds: float = 3
+) -> Contest:
+    """Return a contest between lengths: the cost of an event, against that at the smallest length."""
+    sides = {spaced(size): (reader, body(size)) for size in sizes}
+    first, *others = sides
+    cases = [Case(f"{what}: an event of {size}, against one of {first}", size, first, "at most") for size in others]
+    return Contest(GROUP, sides, cases, seconds=seconds, least=1)
+
+
+def text_by_length(sizes: Sequence[int]) -> Contest:
+    return per_event("open_stream, text", SYNC["ours"], text_body, sizes, seconds=10)
+
+
+def tool_by_length(sizes: Sequence[int]) -> Contest:
+    return per_event("open_stream, tool input", SYNC["ours"], lambda size: tool_body(SHAPE, size), sizes)
+
+
+def synthesised_by_length() -> list[Row]:
+    """Measure what a snapshot at every event costs: it is not flat, since each is as long as what came before."""
+    text = per_event("every event of open_stream, text", SYNC["our events"], text_body, (1_000, 10_000))
+    tool = per_event(
+        "every event of open_stream, tool input",
+        SYNC["our events"],
+        lambda size: tool_body(SHAPE, size),
+        (1_000, TOOL_80_KB),
+    )
+    return [*text(), *tool()]
+
+
+def twice_the_length(rounds: int) -> list[Row]:
+    """Measure whole messages of twice the length."""
+    tool = Contest(
+        GROUP,
+        {
+            "80 KB": (SYNC["ours"], tool_body(SHAPE, TOOL_80_KB)),
+            "160 KB": (SYNC["ours"], tool_body(SHAPE, 2 * TOOL_80_KB)),
+        },
+        [Case("tool input of 160 KB, against 80 KB", "160 KB", "80 KB", "at most", 2.2)],
+        whole=True,
+        least=rounds,
+        most=rounds,
+    )
+    text = Contest(
+        GROUP,
+        {"10 000": (SYNC["ours"], text_body(10_000)), "20 000": (SYNC["ours"], text_body(20_000))},
+        [Case("text of 20 000 events, against 10 000", "20 000", "10 000", "at most")],
+        whole=True,
+        least=rounds,
+        most=rounds,
+    )
+    return [*tool(), *text()]
+
+
+def pauses() -> list[Row]:
+    """Measure the longest time that one `feed` takes, in processes of their own: the better of two each."""
+    jobs = [("text", 10 * MEGABYTE), ("tool", MEGABYTE)]
+    took = [min(figures("growth", [job, job])) for job in jobs]
+    names = ["a text block of 10 MB", "a tool input of 1 MB"]
+    return [
+        Row(GROUP, f"the longest pause inside one feed: {name}", milliseconds, "ms")
+        for name, milliseconds in zip(names, took, strict=True)
+    ]
+
+
+def tool_events(characters: int) -> Iterator[dict[str, Any]]:
+    """Yield the events of a tool call with so much input."""
+    text = json.dumps(input_of(SHAPE, characters))
+    frame = message_events(("tool", {}))  # its one delta is empty
+    yield from frame[:3]
+    for start in range(0, len(text), INPUT_SIZE):
+        delta = {"type": "input_json_delta", "partial_json": text[start : start + INPUT_SIZE]}
+        yield {"type": "content_block_delta", "index": 0, "delta": delta}
+    yield from frame[3:]
+
+
+def longest_pause(source: Iterator[dict[str, Any]]) -> float:
+    """Return how many milliseconds of the thread's CPU time the slowest `feed` took."""
+    accumulator = Accumulator()
+    longest = 0.0
+    clock = time.thread_time
+    for event in source:
+        start = clock()
+        accumulator.feed(event)
+        longest = max(longest, clock() - start)
+    if not accumulator.complete or longest <= 0:
+        raise AssertionError("nothing was measured")
+    return longest * 1e3
+
+
+if __name__ == "__main__":
+    size = int(sys.argv[2])
+    print(longest_pause(events(size // len(piece(0))) if sys.argv[1] == "text" else tool_events(size)))
