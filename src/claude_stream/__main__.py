@@ -13,7 +13,8 @@ import os
 import sys
 import threading
 import time
-from collections.abc import Sequence
+from collections import Counter
+from collections.abc import Callable, Sequence
 from pathlib import Path
 from typing import Any, TextIO
 
@@ -39,8 +40,7 @@ def main(argv: Sequence[str] | None = None) -> int:
     if isinstance(stdout, io.TextIOWrapper):
         stdout.reconfigure(errors="replace")  # a terminal that lacks a character must not end the answer
     try:
-        status: int = options.run(options)
-        return status
+        return _run(options)
     except BrokenPipeError:
         # Whoever read our output has had enough. Python would complain once more when it flushes at exit.
         os.dup2(os.open(os.devnull, os.O_WRONLY), sys.stdout.fileno())
@@ -50,6 +50,11 @@ def main(argv: Sequence[str] | None = None) -> int:
         return 130
     except (OSError, ValueError) as exc:
         return _say(str(exc), 2)
+
+
+def _run(options: argparse.Namespace) -> int:
+    run: Callable[[argparse.Namespace], int] = options.run
+    return run(options)
 
 
 def _parser() -> argparse.ArgumentParser:
@@ -161,7 +166,8 @@ def _verdict(file: str) -> bool:
     except (anthropic.APIError, OSError, ValueError) as exc:
         print(f"{file}: {type(exc).__name__}: {' '.join(str(exc).split())}", flush=True)
         return False
-    blocks = ", ".join(block.type for block in message.content) or "none"
+    counts = Counter(block.type for block in message.content)
+    blocks = ", ".join(f"{count} {kind}" for kind, count in counts.items()) or "none"
     tokens = f"{usage.total_input} tokens in, {usage.output_tokens} out"
     print(f"{file}: complete; blocks: {blocks}; stop reason: {message.stop_reason}; {tokens}", flush=True)
     return True

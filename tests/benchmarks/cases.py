@@ -11,7 +11,7 @@ from collections.abc import Callable, Iterable
 from functools import partial
 from typing import Literal
 
-from .bodies import SHAPES, TOOL_80_KB, spaced, text_body, tool_body
+from .bodies import INPUT_SIZE, SHAPES, TOOL_80_KB, spaced, text_body, tool_body
 from .clients import SDK_TRACES
 from .concurrency import ALONE, concurrency
 from .growth import SHAPE, pauses, synthesised_by_length, text_by_length, tool_by_length, twice_the_length
@@ -52,26 +52,7 @@ TOOL_MORE = [
 TOOL_CALLS = Case("iter_tool_calls(create()); against messages.stream: message", "iter_tool_calls", "helper")
 
 
-def text(
-    events: int, cases: Iterable[Case], mode: Mode = "sync", *, traced: bool = False, seconds: float = 4, least: int = 3
-) -> Contest:
-    """Return a contest over a text of so many events."""
-    group = f"Text, {spaced(events)} events, {mode}{', traced' if traced else ''}"
-    body = text_body(events - text_body(0).events)
-    readers = SYNC if mode == "sync" else ASYNC
-    sides = {name: (reader, body) for name, reader in readers.items()}
-    return Contest(group, sides, list(cases), mode=mode, traced=traced, seconds=seconds, least=least)
-
-
-def tool(
-    shape: str, deltas: int, cases: Iterable[Case], mode: Mode = "sync", *, seconds: float = 2, least: int = 1
-) -> Contest:
-    """Return a contest over a tool input of that shape, in so many deltas."""
-    body = tool_body(shape, deltas)
-    size = f"{deltas / TOOL_80_KB * 80:.0f} KB in {spaced(body.events)} events"
-    readers = SYNC if mode == "sync" else ASYNC
-    sides = {name: (reader, body) for name, reader in readers.items()}
-    return Contest(f"Tool input ({shape}), {size}, {mode}", sides, list(cases), mode=mode, seconds=seconds, least=least)
+TOOL_TARGETED = dataclasses.replace(TOOL, target=80)
 
 
 def untargeted(cases: Iterable[Case]) -> list[Case]:
@@ -79,13 +60,73 @@ def untargeted(cases: Iterable[Case]) -> list[Case]:
     return [dataclasses.replace(case, target=None) for case in cases]
 
 
-TOOL_TARGETED = dataclasses.replace(TOOL, target=80)
-LONG = [case for case in untargeted([*TARGETED, *MORE]) if "every event" not in case.name]
-"""What 100 000 events are used for: a snapshot at each of them would be 30 GB of text in all."""
+# 100 000 events without what has a snapshot at each of them, which is 30 GB of text in all, and one of two helpers.
+LONG = untargeted([*TARGETED[:-1], *MORE[:1], *MORE[2:]])
+
+
+def text(
+    events: int, cases: Iterable[Case], mode: Mode = "sync", *, traced: bool = False, seconds: float = 4, least: int = 3
+) -> list[Row]:
+    """Hold a contest over a text of so many events."""
+    group = f"Text, {spaced(events)} events, {mode}{', traced' if traced else ''}"
+    body = text_body(events - text_body(0).events)
+    readers = SYNC if mode == "sync" else ASYNC
+    sides = {name: (reader, body) for name, reader in readers.items()}
+    return Contest(group, sides, list(cases), mode=mode, traced=traced, seconds=seconds, least=least)()
+
+
+def tool(
+    shape: str, deltas: int, cases: Iterable[Case], mode: Mode = "sync", *, seconds: float = 2, least: int = 1
+) -> list[Row]:
+    """Hold a contest over a tool input of that shape, in so many deltas."""
+    body = tool_body(shape, deltas)
+    group = f"Tool input ({shape}), {deltas * INPUT_SIZE // 1000} KB in {spaced(body.events)} events, {mode}"
+    readers = SYNC if mode == "sync" else ASYNC
+    sides = {name: (reader, body) for name, reader in readers.items()}
+    return Contest(group, sides, list(cases), mode=mode, seconds=seconds, least=least)()
+
+
+def traced(mode: Mode, cases: Iterable[Case], seconds: float = 4) -> list[Measurement]:
+    """Return the contests of traced calls, if the installed SDK is one that traces."""
+    return [partial(text, EVENTS, cases, mode, traced=True, seconds=seconds)] if SDK_TRACES else []
 
 
 def full() -> list[Measurement]:
     """Return all that is measured, in the order of the table."""
     return [
-        partial(run_text, EVENTS, [*TARGETED, *MORE], seconds=14),
+        partial(text, EVENTS, [*TARGETED, *MORE], seconds=14),
+        *traced("sync", TRACED),
+        partial(text, 1_000, untargeted([*TARGETED, *MORE])),
+        partial(text, 100_000, LONG, least=1, seconds=1),
+        partial(text, EVENTS, untargeted([*TARGETED, *MORE]), "asyncio"),
+        *traced("asyncio", untargeted(TRACED)),
+        partial(text, 1_000, untargeted(TARGETED), "asyncio", least=2),
+        partial(tool, SHAPE, TOOL_80_KB, [TOOL_TARGETED, TOOL_CALLS, *TOOL_MORE]),
+        *(partial(tool, shape, TOOL_80_KB, [TOOL, TOOL_CALLS]) for shape in SHAPES if shape != SHAPE),
+        partial(tool, SHAPE, 1_000, [TOOL, TOOL_CALLS, *TOOL_MORE]),
+        partial(tool, SHAPE, 1_000, [TOOL, TOOL_CALLS, *TOOL_MORE], "asyncio"),
+        # From here on the SDK's helper is too slow: it parses the whole input again at each delta.
+        partial(tool, SHAPE, 10_000, TOOL_MORE),
+        partial(tool, SHAPE, 100_000, TOOL_MORE, seconds=1),
+        partial(text_by_length, (1_000, 10_000, 100_000, 1_000_000)),
+        partial(tool_by_length, (1_000, 10_000, 100_000)),
+        partial(twice_the_length, 9),
+        synthesised_by_length,
+        pauses,
+        partial(memory, 10, EVENTS),
+        partial(import_time, 5),
+        partial(concurrency, 500, 200),
+        partial(concurrency, 100, 200, ALONE),
+    ]
+
+
+def quick() -> list[Measurement]:
+    """Return what has a target, measured in fewer rounds, or on a smaller scale where that makes no difference."""
+    return [
+        partial(text, EVENTS, TARGETED, seconds=4),
+        *traced("sync", TRACED[:1], seconds=1),
+        partial(tool, SHAPE, TOOL_80_KB, [TOOL_TARGETED], seconds=1),
+        partial(twice_the_length, 5),
+        partial(memory, 1, 1_000),
+        partial(import_time, 3),
     ]
