@@ -7,6 +7,8 @@ import importlib
 import pkgutil
 import re
 import runpy
+import subprocess
+import sys
 from pathlib import Path
 from typing import Any
 
@@ -14,7 +16,7 @@ import anthropic
 import pytest
 
 import claude_stream
-from claude_stream.testing import async_replay_client, message_events, replay_client
+from claude_stream.testing import Recording, async_replay_client, message_events, replay_client
 from claude_stream.testing._http import http_package
 from tests.support import body_of
 
@@ -77,14 +79,16 @@ def test_pages(page: Path, capsys: pytest.CaptureFixture[str], monkeypatch: pyte
     """
     monkeypatch.setattr(anthropic, "Anthropic", lambda: replay_client("answer.sse"))
     monkeypatch.setattr(anthropic, "AsyncAnthropic", lambda: async_replay_client("answer.sse"))
-    blocks = re.findall(r"^```(python|text)\n(.*?)^```", page.read_text(), re.MULTILINE | re.DOTALL)
+    blocks = re.findall(r"^```([^\n]+)\n(.*?)^```", page.read_text(), re.MULTILINE | re.DOTALL)
     names: dict[str, Any] = {"__name__": "example"}
+    before = ""
     for kind, content in blocks:
         if kind == "python":
             capsys.readouterr()
             exec(compile(content, str(page), "exec"), names)
-        else:
+        elif kind == "text" and before == "python":
             assert capsys.readouterr().out == content
+        before = kind
 
 
 @pytest.mark.parametrize("example", EXAMPLES, ids=lambda example: example.name)
@@ -92,3 +96,37 @@ def test_examples(example: Path, capsys: pytest.CaptureFixture[str]) -> None:
     """Each example file runs as a script."""
     runpy.run_path(str(example), run_name="__main__")
     assert capsys.readouterr().out
+
+
+HOW_TOS = sorted((ROOT / "docs" / "how-to").glob("*.md"))
+
+
+@pytest.mark.parametrize("page", HOW_TOS, ids=lambda page: page.name)
+def test_how_to(page: Path, tmp_path: Path) -> None:
+    """The files of a page are written down, and its commands run, in their order; a `text` block is how they end.
+
+    The commands run as they stand, in this environment. Those that make it are commands of the README, which CI runs.
+    """
+    (tmp_path / ".venv").symlink_to(sys.prefix)
+    (tmp_path / "recordings").mkdir()
+    Recording.load("answer.sse").save(tmp_path / "recordings" / "answer.jsonl")
+    readme = (ROOT / "README.md").read_text()
+    blocks = re.findall(r'^```(sh|text|python title="(.*?)")\n(.*?)^```', page.read_text(), re.MULTILINE | re.DOTALL)
+    output = ""
+    for kind, name, content in blocks:
+        if name:
+            (tmp_path / name).write_text(content)
+        elif kind == "text" and output:
+            assert re.sub(r" in [\d.]+s$", "", output.rstrip()).endswith(content.strip())
+            output = ""
+        elif kind == "sh" and content.strip() not in readme:
+            done = subprocess.run(["bash", "-c", content], cwd=tmp_path, capture_output=True, text=True, check=False)
+            output = done.stdout
+    assert len([name for _, name, _ in blocks if name]) >= 2
+
+
+def test_the_how_to_test_is_short() -> None:
+    """The test of the chat function has fewer than 40 lines."""
+    page = (ROOT / "docs" / "how-to" / "test-your-app.md").read_text()
+    [test] = re.findall(r'^```python title="test_chat.py"\n(.*?)^```', page, re.MULTILINE | re.DOTALL)
+    assert len(test.splitlines()) < 40
