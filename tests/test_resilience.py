@@ -36,14 +36,7 @@ PING = {"type": "ping"}
 
 
 class Slow(AsyncItems):
-    """Items, some of which are numbers: seconds to wait, in sync and async."""
-
-    def __iter__(self) -> Iterator[Any]:
-        for item in self._items:
-            if isinstance(item, float):
-                time.sleep(item)
-            else:
-                yield item
+    """Items, some of which are numbers: seconds to wait."""
 
     async def __anext__(self) -> Any:
         for item in self._items:
@@ -53,8 +46,16 @@ class Slow(AsyncItems):
         raise StopAsyncIteration
 
 
+def waits(*items: Any) -> Iterator[Any]:
+    for item in items:
+        if isinstance(item, float):
+            time.sleep(item)
+        else:
+            yield item
+
+
 def slow(mode: Mode, *items: Any) -> Any:
-    return Slow(items) if mode.is_async else iter(Slow(items))
+    return Slow(items) if mode.is_async else waits(*items)
 
 
 # -- time limits --

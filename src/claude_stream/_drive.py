@@ -16,14 +16,22 @@ import inspect
 import threading
 import time
 import weakref
-from collections.abc import AsyncIterator, Awaitable, Callable, Coroutine, Iterable, Iterator, Sequence
+from collections.abc import (
+    AsyncIterator,
+    Awaitable,
+    Callable,
+    Coroutine,
+    Iterable,
+    Iterator,
+    Sequence,
+)
 from itertools import chain
 from typing import Any, Generic, TypeGuard, TypeVar, cast
 
 import anyio
 from typing_extensions import Self
 
-from ._errors import StreamConnectionError, StreamProtocolError
+from ._errors import StreamConnectionError, StreamProtocolError, StreamTruncatedError
 from ._events import to_event
 from ._message import Accumulator
 from ._patience import Patience, Watchdog
@@ -129,8 +137,6 @@ class Driver(Generic[T]):
         self._steps = steps
         self._inner: Any = inner
         self._look_at(source)
-        self._outs: Iterator[Any] = iter(())
-        self._begun = False
         self._ended = False
         self._settled = False
         self._was_closed = False  # the response, before anything was read
@@ -155,7 +161,6 @@ class Driver(Generic[T]):
         )
         if used:
             raise spent(source)
-        self._begun = True
         if self._live:
             _read.add(source)
             self._was_closed = was_read(source.response)
@@ -181,11 +186,9 @@ class Driver(Generic[T]):
         """Whether the message is complete, so that the source need not be asked for more."""
         return self._inner is None and self.accumulator.guard.stopped
 
-    def _end(self) -> None:
-        self._ended = True
-        self._outs = self._finish()
-
     def _finish(self) -> Iterator[Any]:
+        """Yield what comes when the source has ended, or raise because it should not have."""
+        self._ended = True
         if self._live and self.accumulator.guard.events == 0:
             if self._was_closed:
                 raise spent(self._source)
@@ -197,7 +200,6 @@ class Driver(Generic[T]):
     def _failed(self, exc: Exception, *, in_source: bool) -> Exception:
         """Return the exception to raise in the place of ``exc``."""
         self._ended = True
-        self._outs = iter(())
         error = exc
         if in_source and self._inner is not None:  # which has given it the message already
             for step in self._steps:
@@ -231,9 +233,10 @@ class SyncDriver(Driver[T], Iterator[T]):
     def __init__(self, *args: Any) -> None:
         super().__init__(*args)
         self._items: Iterator[Any] = iter(self._source) if self._inner is None else self._inner.pulls()
-        self._reader = threading.Lock()
+        self._results: Any = self._read()
         self._reader_thread = 0
         self._source_failed = False
+        self._closed = False
 
     def __next__(self) -> T:
         item = self.pull()
@@ -242,8 +245,23 @@ class SyncDriver(Driver[T], Iterator[T]):
         try:
             return cast("T", self.view(item))
         except Exception as exc:
+            self._closed = True
             self._close_live()
             raise self._failed(exc, in_source=False)  # noqa: B904 - it sets the cause itself
+
+    def pull(self) -> Any:
+        """Return the next result, below the view."""
+        try:
+            return next(self._results)
+        except ValueError as exc:
+            if str(exc) == "generator already executing":  # which is Python's own lock, and costs nothing
+                raise RuntimeError("this stream is being read already: one reader at a time") from None
+            raise
+        except StopIteration:
+            if self._ended:
+                raise
+            # Ctrl-C ended the reading, not the stream. Whoever goes on must not take what he has for all.
+            raise self._failed(StreamTruncatedError("the reading was interrupted"), in_source=False) from None
 
     def pulls(self) -> Iterator[Any]:
         """Iterate what `pull` gives."""
@@ -251,30 +269,23 @@ class SyncDriver(Driver[T], Iterator[T]):
             while True:
                 yield self.pull()
 
-    def pull(self) -> Any:
-        """Return the next result, below the view."""
-        if not self._reader.acquire(blocking=False):
-            raise RuntimeError("this stream is being read already: one reader at a time")
+    def _read(self) -> Iterator[Any]:
+        """Yield the results, and see to it that they end as they should. Only one thread gets in here."""
+        if self._closed:
+            return
+        self._adopt()
+        self._reader_thread = threading.get_ident()
         try:
-            if not self._begun:
-                self._adopt()
-                self._reader_thread = threading.get_ident()
-                self._outs = flow(self._steps, self._receive())
-            while True:
-                try:
-                    return next(self._outs)
-                except StopIteration:
-                    if self._interrupted:
-                        raise self._failed(interruption(), in_source=False) from None
-                    if self._ended:
-                        self._settle()
-                        raise
-                    self._end()
-                except Exception as exc:
-                    self._close_live()
-                    raise self._failed(exc, in_source=self._source_failed)  # noqa: B904 - it sets the cause itself
-        finally:
-            self._reader.release()
+            for out in chain(flow(self._steps, self._receive()), self._finish()):
+                yield out
+                if self._closed:
+                    break
+        except Exception as exc:
+            self._close_live()
+            raise self._failed(exc, in_source=self._source_failed)  # noqa: B904 - it sets the cause itself
+        if self._interrupted:
+            raise self._failed(interruption(), in_source=False)
+        self._settle()
 
     def _receive(self) -> Iterator[Any]:
         """Yield the source's items until the message is complete, and note who failed if something fails."""
@@ -362,9 +373,8 @@ class SyncDriver(Driver[T], Iterator[T]):
         """
         elsewhere = self._reader_thread not in (0, threading.get_ident())
         self._interrupted = elsewhere and not self._ended and not self.accumulator.complete
-        self._begun = self._ended = self._settled = True
-        self._outs = iter(())
-        if self._live and self._reader.locked() and (sock := socket_of(self._source.response)) is not None:
+        self._closed = self._ended = self._settled = True
+        if self._live and self._results.gi_running and (sock := socket_of(self._source.response)) is not None:
             shut_down(sock)
         close = getattr(self._source, "close", None)
         if close is not None:
@@ -379,6 +389,8 @@ class AsyncDriver(Driver[T], AsyncIterator[T]):
 
     def __init__(self, *args: Any) -> None:
         super().__init__(*args)
+        self._outs: Iterator[Any] = iter(())
+        self._begun = False
         self._next: Any = None  # known when the source has been opened
         self._opening: anyio.CancelScope | None = None
         self._reading = False
@@ -391,6 +403,7 @@ class AsyncDriver(Driver[T], AsyncIterator[T]):
         try:
             return cast("T", view(item))
         except Exception as exc:
+            self._outs = iter(())
             await self._close_live()
             raise self._failed(exc, in_source=False)  # noqa: B904 - it sets the cause itself
 
@@ -413,12 +426,12 @@ class AsyncDriver(Driver[T], AsyncIterator[T]):
                     await self._settle()
                     raise StopAsyncIteration
                 if self._stopped():
-                    self._end()
+                    self._outs = self._finish()
                     continue
                 try:
                     item = await (self._next() if self.patience is None else self._wait(self.patience))
                 except StopAsyncIteration:
-                    self._end()
+                    self._outs = self._finish()
                 except Exception as exc:
                     await self._close_live()
                     raise self._failed(exc, in_source=True)  # noqa: B904 - it sets the cause itself
@@ -445,6 +458,7 @@ class AsyncDriver(Driver[T], AsyncIterator[T]):
         if inspect.isawaitable(self._source):
             await self._await_source(self._source)
         self._adopt()
+        self._begun = True
         if self._inner is not None:
             self._next = self._inner.pull
         else:

@@ -31,7 +31,7 @@ class Guard(Step):
     def __init__(self) -> None:
         self.strict = True  # if not, an early end is taken as it is
         self.events = 0
-        self.progress = 0  # the same without pings
+        self.pings = 0  # among them
         self.started = False
         self.content_started = False
         self.stop_reason: str | None = None
@@ -44,12 +44,15 @@ class Guard(Step):
         """Whether the message is whole."""
         return self.stopped or (self.stop_reason is not None and not self.open)
 
+    @property
+    def progress(self) -> int:
+        """How many events there were, without pings."""
+        return self.events - self.pings
+
     def feed(self, item: dict[str, Any]) -> Iterable[dict[str, Any]]:
         """Let the event pass if it may stand here."""
         self.events += 1
         kind = item["type"]
-        if kind != "ping":
-            self.progress += 1
         if kind == "content_block_delta":
             self._require_open(item)
             delta = item.get("delta")
@@ -87,6 +90,8 @@ class Guard(Step):
             self.stopped = True
         elif kind == "error":
             raise api_error(item)
+        elif kind == "ping":
+            self.pings += 1
         return (item,)
 
     def _start_block(self, item: dict[str, Any]) -> None:

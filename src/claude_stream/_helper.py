@@ -56,12 +56,22 @@ class HelperEvents:
         self._accumulator = accumulator
         self._final = final
         self._block = block
-        self.strings: dict[tuple[int, str], str] = {}  # the last snapshots, as long as no delta is skipped
+        self._strings: dict[tuple[int, str], str] = {}  # the last snapshots, as long as no event is skipped
+        self._events = 0  # how many there were when the last one was made
+
+    @property
+    def is_current(self) -> bool:
+        """Whether nobody else has read an event since the last one that was made here."""
+        return self._events == self._accumulator.guard.events
 
     def of(self, wire: dict[str, Any]) -> list[Any]:
         """Return what the SDK's helper yields for one event: the event, and perhaps one of its own."""
         kind = wire["type"]
         beta = self._accumulator.beta
+        events = self._accumulator.guard.events
+        if events != self._events + 1:
+            self._strings.clear()
+        self._events = events
         if kind == "ping":
             return []  # the SDK swallows it
         if kind == "content_block_stop":
@@ -108,9 +118,9 @@ class HelperEvents:
     def _string(self, index: int, field: str, delta: dict[str, Any]) -> str:
         """Return the string so far, kept here because joining it anew for each event would cost more."""
         key = (index, field)
-        before = self.strings.get(key)
+        before = self._strings.get(key)
         now = self._accumulator.blocks[index].merged()[field] if before is None else before + delta[field]
-        self.strings[key] = now
+        self._strings[key] = now
         return cast("str", now)
 
     def _build(self, kind: str, **fields: Any) -> Any:

@@ -17,25 +17,21 @@ from ._json import copy_json, excerpt, is_array, is_object
 
 
 class Text:
-    """A string under construction, which never holds many small pieces for long.
+    """A string under construction. Pieces of six characters weigh ten times their text, so `join` them now and then."""
 
-    Pieces of six characters weigh ten times their text in memory, so they are joined by the thousand.
-    """
-
-    __slots__ = ("_joined", "_pieces")
+    __slots__ = ("_joined", "append", "pieces")
 
     def __init__(self, start: str = "") -> None:
         self._joined: list[str] = []
-        self._pieces = [start]
+        self.pieces = [start]
+        self.append = self.pieces.append
 
-    def append(self, piece: str) -> None:
-        self._pieces.append(piece)
-        if len(self._pieces) > 1000:
-            self._joined.append("".join(self._pieces))
-            self._pieces.clear()
+    def join(self) -> None:
+        self._joined.append("".join(self.pieces))
+        self.pieces.clear()
 
     def __str__(self) -> str:
-        return "".join((*self._joined, *self._pieces))
+        return "".join((*self._joined, *self.pieces))
 
 
 class Block:
@@ -64,19 +60,23 @@ class Block:
         """Whether no input came for this tool call: the tool takes none, or the call was cut at its first byte."""
         return self.type == "tool_use" and not self.raw and not self._data.get("input")
 
-    def add(self, delta: dict[str, Any]) -> None:
-        """Merge one delta."""
-        kind = delta.get("type")
-        if kind == "text_delta":
-            self._append("text", delta["text"])
-        elif kind == "input_json_delta":
+    def text_for(self, kind: object) -> Text | None:
+        """Return what the string of each delta of this type is appended to, if that is all there is to merge."""
+        if kind == "input_json_delta":
             if self._json is None:
                 self._json = Text()
-            self._json.append(delta["partial_json"])
-        elif kind == "thinking_delta":
+            return self._json
+        if kind == "text_delta":
+            return self._text("text")
+        if kind == "thinking_delta":
             # `estimated_tokens` beside it is a hint for a progress bar and no field of the block.
-            self._append("thinking", delta["thinking"])
-        elif kind == "citations_delta":
+            return self._text("thinking")
+        return None
+
+    def add(self, delta: dict[str, Any]) -> None:
+        """Merge one delta of another type."""
+        kind = delta.get("type")
+        if kind == "citations_delta":
             if not is_array(self._data.get("citations")):
                 self._data["citations"] = []
             self._data["citations"].append(copy_json(delta.get("citation")))
@@ -85,12 +85,12 @@ class Block:
         else:
             self._merge(delta)
 
-    def _append(self, field: str, piece: str) -> None:
+    def _text(self, field: str) -> Text:
         text = self._texts.get(field)
         if text is None:
             before = self._data.get(field)
             text = self._texts[field] = Text(before if isinstance(before, str) else "")
-        text.append(piece)
+        return text
 
     def _replace(self, delta: dict[str, Any]) -> None:
         for field, value in delta.items():
@@ -102,7 +102,7 @@ class Block:
         for field, value in delta.items():
             before = self._data.get(field)
             if isinstance(value, str) and isinstance(before, (str, type(None))) and field not in ("type", "signature"):
-                self._append(field, value)
+                self._text(field).append(value)
             elif is_array(value) and is_array(before):
                 before.extend(copy_json(value))
             else:

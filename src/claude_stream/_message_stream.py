@@ -9,7 +9,6 @@ from __future__ import annotations
 import contextlib
 from collections import deque
 from collections.abc import AsyncIterator, Iterable, Iterator, Mapping
-from itertools import chain
 from typing import Any, Generic, cast
 
 import pydantic
@@ -17,7 +16,7 @@ from anthropic.types import MessageParam, ParsedMessage, ToolUseBlock
 from typing_extensions import Self, TypeVar
 
 from ._blocks import Blocks
-from ._drive import AsyncDriver, SyncDriver, drive, flow
+from ._drive import AsyncDriver, SyncDriver, drive
 from ._errors import StreamError
 from ._helper import HelperEvents
 from ._step import Step
@@ -97,10 +96,11 @@ class _Stream(Generic[MessageT]):
         """Return the message so far as one that the next request accepts, or None if nothing is left."""
         return self._accumulator.to_param()
 
-    def _skip(self) -> None:
-        """Forget what was prepared for whoever iterates the events: a view takes the next one."""
-        self._pending.clear()
-        self._helper.strings.clear()
+    def _next_pending(self) -> Any:
+        """Return the next event that is made already, or None; those in front of which a view has read are void."""
+        if self._pending and not self._helper.is_current:
+            self._pending.clear()
+        return self._pending.popleft() if self._pending else None
 
     def _final(self) -> MessageT:
         message = self._accumulator.result()
@@ -112,10 +112,6 @@ class _Stream(Generic[MessageT]):
         block = self._accumulator.block(index)
         self._parse(block)
         return block
-
-    def fail(self, exc: Exception) -> Exception:
-        """Return the exception of a view's step with the message so far."""
-        return self._accumulator.fail(exc)
 
     def _parse(self, block: Any) -> None:
         if self._adapter is not None and block.type == "text":
@@ -163,32 +159,27 @@ class MessageStream(_Stream[MessageT]):
         if not isinstance(self._reader, SyncDriver):
             raise TypeError("this source is async: use AsyncMessageStream")
         self._driver: SyncDriver[Any] = self._reader
-        self.text_stream = _View(self, Strings(self._accumulator, "text"))
-        self.thinking_stream = _View(self, Strings(self._accumulator, "thinking"))
-
-    def pull(self) -> dict[str, Any]:
-        """Return the next event as wire JSON, for one of the views."""
-        self._skip()
-        return cast("dict[str, Any]", self._driver.pull())
+        self.text_stream = _View(self._driver, Strings(self._accumulator, "text"))
+        self.thinking_stream = _View(self._driver, Strings(self._accumulator, "thinking"))
 
     def __iter__(self) -> Self:
         return self
 
     def __next__(self) -> Any:
-        while not self._pending:
+        while (event := self._next_pending()) is None:
             self._pending.extend(self._helper.of(self._driver.pull()))
-        return self._pending.popleft()
+        return event
 
     def tool_calls(self) -> Iterator[ToolUseBlock]:
         """Yield the tool calls to answer: first those that are whole already, then each as it becomes so."""
         blocks = Blocks(self._accumulator, only_tool_calls=True)
-        return _View(self, blocks, blocks.replay())
+        return _View(self._driver, blocks, blocks.replay())
 
     def until_done(self) -> None:
         """Read the stream to its end."""
         with contextlib.suppress(StopIteration):
             while True:
-                self.pull()
+                self._driver.pull()
 
     def get_final_message(self) -> MessageT:
         """Read the stream to its end and return the message.
@@ -248,32 +239,27 @@ class AsyncMessageStream(_Stream[MessageT]):
         if not isinstance(self._reader, AsyncDriver):
             raise TypeError("this source is sync: use MessageStream")
         self._driver: AsyncDriver[Any] = self._reader
-        self.text_stream = _AsyncView(self, Strings(self._accumulator, "text"))
-        self.thinking_stream = _AsyncView(self, Strings(self._accumulator, "thinking"))
-
-    async def pull(self) -> dict[str, Any]:
-        """Return the next event as wire JSON, for one of the views."""
-        self._skip()
-        return cast("dict[str, Any]", await self._driver.pull())
+        self.text_stream = _AsyncView(self._driver, Strings(self._accumulator, "text"))
+        self.thinking_stream = _AsyncView(self._driver, Strings(self._accumulator, "thinking"))
 
     def __aiter__(self) -> Self:
         return self
 
     async def __anext__(self) -> Any:
-        while not self._pending:
+        while (event := self._next_pending()) is None:
             self._pending.extend(self._helper.of(await self._driver.pull()))
-        return self._pending.popleft()
+        return event
 
     def tool_calls(self) -> AsyncIterator[ToolUseBlock]:
         """Yield the tool calls to answer: first those that are whole already, then each as it becomes so."""
         blocks = Blocks(self._accumulator, only_tool_calls=True)
-        return _AsyncView(self, blocks, blocks.replay())
+        return _AsyncView(self._driver, blocks, blocks.replay())
 
     async def until_done(self) -> None:
         """Read the stream to its end."""
         with contextlib.suppress(StopAsyncIteration):
             while True:
-                await self.pull()
+                await self._driver.pull()
 
     async def get_final_message(self) -> MessageT:
         """Read the stream to its end and return the message.
@@ -306,32 +292,35 @@ class AsyncMessageStream(_Stream[MessageT]):
     close = aclose  # the SDK's name
 
 
-_NEVER = object()
-
-
-def _finish(step: Step) -> Iterator[Any]:
-    yield from step.finish()
-
-
 class _View(Iterator[Any]):
     """What one step makes of the events that are still to come, and of what came before it was made."""
 
-    def __init__(self, stream: MessageStream[Any], step: Step, before: Iterable[Any] = ()) -> None:
-        self._stream = stream
-        self._outs = chain(before, flow([step], iter(stream.pull, _NEVER)), _finish(step))
+    def __init__(self, driver: SyncDriver[Any], step: Step, before: Iterable[Any] = ()) -> None:
+        self._driver = driver
+        self._step = step
+        self._outs = iter(before)
+        self._finished = False
 
     def __next__(self) -> Any:
-        try:
-            return next(self._outs)
-        except StreamError as exc:
-            raise self._stream.fail(exc)  # noqa: B904 - it is the same exception
+        while True:
+            try:
+                for out in self._outs:
+                    return out
+                self._outs = iter(self._step.feed(self._driver.pull()))
+            except StreamError as exc:
+                raise self._driver.accumulator.fail(exc)  # noqa: B904 - it is the same exception
+            except StopIteration:
+                if self._finished:
+                    raise
+                self._finished = True
+                self._outs = iter(self._step.finish())
 
 
 class _AsyncView(AsyncIterator[Any]):
     """The same over an async stream."""
 
-    def __init__(self, stream: AsyncMessageStream[Any], step: Step, before: Iterable[Any] = ()) -> None:
-        self._stream = stream
+    def __init__(self, driver: AsyncDriver[Any], step: Step, before: Iterable[Any] = ()) -> None:
+        self._driver = driver
         self._step = step
         self._outs = iter(before)
         self._finished = False
@@ -341,10 +330,9 @@ class _AsyncView(AsyncIterator[Any]):
             try:
                 for out in self._outs:
                     return out
+                self._outs = iter(self._step.feed(await self._driver.pull()))
             except StreamError as exc:
-                raise self._stream.fail(exc)  # noqa: B904 - it is the same exception
-            try:
-                self._outs = iter(self._step.feed(await self._stream.pull()))
+                raise self._driver.accumulator.fail(exc)  # noqa: B904 - it is the same exception
             except StopAsyncIteration:
                 if self._finished:
                     raise

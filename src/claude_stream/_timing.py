@@ -5,6 +5,7 @@ The law: one clock reading an event, and no other clock anywhere. Times are seco
 
 from __future__ import annotations
 
+import math
 import time
 from collections.abc import Callable, Iterable
 from typing import Any
@@ -33,7 +34,7 @@ class StreamTimer(Step):
     def __init__(self, clock: Callable[[], float] = time.perf_counter) -> None:
         self._clock = clock
         self._start = clock()
-        self._last: float | None = None  # when the last event but a ping came
+        self._last = math.inf  # when the last event but a ping came
         self._end: float | None = None
         self._output_tokens: int | None = None
         self.ttft: float | None = None
@@ -45,12 +46,17 @@ class StreamTimer(Step):
 
     def feed(self, item: Any) -> Iterable[Any]:
         """Take one event, and return it."""
+        if self.ttft_text is not None and type(item) is dict and item.get("type") == "content_block_delta":
+            if self._end is None:  # nearly every event, of which nothing but its time is of interest any more
+                now = self._clock()
+                self.longest_gap = max(self.longest_gap, now - self._last)
+                self._last = now
+            return (item,)
         wire = to_wire(item)
         if wire is None or self._end is not None or wire["type"] == "ping":
             return (item,)
         now = self._clock()
-        if self._last is not None and now - self._last > self.longest_gap:
-            self.longest_gap = now - self._last
+        self.longest_gap = max(self.longest_gap, now - self._last)
         self._last = now
         if self.ttft_text is None:
             self._note_first(wire, now - self._start)
