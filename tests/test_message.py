@@ -66,14 +66,17 @@ def test_an_event_that_is_nested_too_deeply() -> None:
 
 @pytest.mark.parametrize("name", ["_fields_set", "_BaseModel__cls"])
 def test_fields_with_names_that_the_sdk_trips_over(mode: Mode, name: str) -> None:
-    """What the SDK cannot build is an error of ours, when somebody looks at it."""
+    """They stand in an event like any other; a message that the SDK cannot build is an error of ours."""
     events = message_events("Hi")
     events.insert(3, {"type": "news", name: [1]})
     outcome = mode.read(lambda: iter_events(mode.source(events)))
-    assert len(outcome.items) == 3
+    assert outcome.items[3].to_dict() == events[3]
+    assert "".join(mode.read(lambda: iter_text(mode.source(events))).items) == "Hi"
+    invalid = {"type": "content_block_delta", "index": 0, "delta": {"type": "news_delta"}, name: [1]}
+    outcome = mode.read(lambda: iter_events(mode.source([*events[:4], invalid, *events[4:]])))
+    assert len(outcome.items) == 4
     assert isinstance(outcome.error, StreamProtocolError)
     assert outcome.error.partial is not None
-    assert "".join(mode.read(lambda: iter_text(mode.source(events))).items) == "Hi"
     start, *rest = message_events("Hi")
     start["message"][name] = [1]
     with pytest.raises(StreamProtocolError, match="cannot build") as caught:

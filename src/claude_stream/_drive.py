@@ -289,10 +289,12 @@ class SyncDriver(Driver[T], Iterator[T]):
 
     def _receive(self) -> Iterator[Any]:
         """Yield the source's items until the message is complete, and note who failed if something fails."""
+        guard = self.accumulator.guard
+        ends_here = self._inner is None
         try:
             for item in self._items if self.patience is None else self._wait(self.patience):
                 yield item
-                if self._stopped():
+                if guard.stopped and ends_here:
                     return
         except Exception:
             self._source_failed = True

@@ -20,6 +20,7 @@ from anthropic import types
 from anthropic.types import beta as beta_types
 
 from ._errors import StreamProtocolError
+from ._fast import SourcedEvent, event_of, wire_of
 from ._json import copy_json, excerpt, is_array, is_object
 
 ModelT = TypeVar("ModelT", bound=anthropic.BaseModel)
@@ -42,24 +43,6 @@ class UnknownEvent(anthropic.BaseModel):
     type: str
 
 
-class SourcedEvent(dict[str, Any]):
-    """A wire dict that remembers the object it was made from, so that the same one is handed out."""
-
-    __slots__ = ("source",)
-
-    source: anthropic.BaseModel
-
-
-# The one string that each known delta carries.
-# Source: https://docs.claude.com/en/docs/build-with-claude/streaming#content-block-delta-types
-DELTA_STRINGS: dict[object, str] = {
-    "text_delta": "text",
-    "thinking_delta": "thinking",
-    "input_json_delta": "partial_json",
-    "signature_delta": "signature",
-}
-
-
 def to_wire(item: object) -> dict[str, Any] | None:
     """Return the wire dict of one item of a source, or None for what the API never sent.
 
@@ -71,6 +54,8 @@ def to_wire(item: object) -> dict[str, Any] | None:
     """
     if isinstance(item, dict):
         wire = cast("dict[str, Any]", item)
+    elif (delta := wire_of(item)) is not None:
+        return delta
     elif isinstance(item, anthropic.BaseModel):
         try:
             dumped = _dump(item)
@@ -104,15 +89,6 @@ def _dump(event: anthropic.BaseModel) -> dict[str, Any] | None:
         if kind == "content_block_stop":
             return {"type": kind, "index": getattr(event, "index", None)}
         return {"type": kind} if kind == "message_stop" else None
-    state = event.__dict__
-    delta = state.get("delta")
-    if isinstance(delta, anthropic.BaseModel) and not event.model_extra and not delta.model_extra:
-        # Nearly every event is a delta of one string, and pydantic's serializer costs ten times this.
-        inner = delta.__dict__
-        kind = inner.get("type")
-        field = DELTA_STRINGS.get(kind) if type(kind) is str else None
-        if field is not None and len(delta.model_fields_set) == 2 and "index" in state:
-            return {"type": state["type"], "index": state["index"], "delta": {"type": kind, field: inner[field]}}
     return event.to_dict(mode="json", warnings=False)
 
 
@@ -165,7 +141,14 @@ def to_event(wire: dict[str, Any], *, beta: bool = False) -> anthropic.BaseModel
     cls = (_BETA_EVENTS if beta else _STABLE_EVENTS).get(wire["type"], UnknownEvent)
     if isinstance(wire, SourcedEvent) and (cls is not UnknownEvent or isinstance(wire.source, UnknownEvent)):
         return wire.source
-    return construct(cls, copy_json(wire))
+    event = event_of(wire, beta=beta)
+    if event is not None:
+        return cast("anthropic.BaseModel", event)
+    fields = copy_json(wire)  # an object keeps what it is given, and its holder may change it
+    try:
+        return cls.model_validate(fields)  # as the SDK does with the events of a stream
+    except Exception:
+        return construct(cls, fields)  # as the SDK does with what is not valid
 
 
 def construct(cls: type[ModelT], fields: dict[str, Any]) -> ModelT:

@@ -20,7 +20,8 @@ from ._errors import (
     bedrock_error,
     transport_error,
 )
-from ._events import DELTA_STRINGS, initial_content, is_whole_block
+from ._events import initial_content, is_whole_block
+from ._fast import DELTA_STRINGS
 from ._json import excerpt, is_object
 from ._step import Step
 

@@ -10,7 +10,6 @@ from collections.abc import Callable
 from typing import Any, cast, get_args
 
 import anthropic
-import pydantic
 from anthropic.lib.streaming import (
     BetaMessageStreamEvent,
     MessageStreamEvent,
@@ -21,6 +20,7 @@ from anthropic.lib.streaming import (
 )
 
 from ._events import to_event
+from ._fast import Shape
 from ._message import Accumulator
 
 
@@ -29,17 +29,20 @@ def _by_type(union: Any) -> dict[str, type[anthropic.BaseModel]]:
     return {get_args(cls.model_fields["type"].annotation)[0]: cls for cls in get_args(get_args(union)[0])}
 
 
-_STABLE = {
+_STABLE: dict[str, type[anthropic.BaseModel]] = {
     **_by_type(MessageStreamEvent),
     "content_block_stop": ParsedContentBlockStopEvent,
     "message_stop": ParsedMessageStopEvent,
 }
-_BETA = {
+_BETA: dict[str, type[anthropic.BaseModel]] = {
     **_by_type(BetaMessageStreamEvent),
     "content_block_stop": ParsedBetaContentBlockStopEvent,
     "message_stop": ParsedBetaMessageStopEvent,
 }
-_MODEL_CONSTRUCT: Any = vars(pydantic.BaseModel)["model_construct"].__func__
+_SHAPES = {
+    False: {kind: Shape(cls) for kind, cls in _STABLE.items()},
+    True: {kind: Shape(cls) for kind, cls in _BETA.items()},
+}
 _TOOL_BLOCKS = {False: ("tool_use", "server_tool_use"), True: ("tool_use", "server_tool_use", "mcp_tool_use")}
 
 
@@ -125,5 +128,4 @@ class HelperEvents:
 
     def _build(self, kind: str, **fields: Any) -> Any:
         # The objects among the fields are finished: the SDK's constructor would build them a second time.
-        cls = (_BETA if self._accumulator.beta else _STABLE)[kind]
-        return _MODEL_CONSTRUCT(cls, **fields)
+        return _SHAPES[self._accumulator.beta][kind].make(fields)

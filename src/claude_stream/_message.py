@@ -17,9 +17,10 @@ from anthropic.types.beta.parsed_beta_message import ParsedBetaMessage
 from typing_extensions import TypeVar
 
 from ._errors import StreamAPIError, StreamError, StreamProtocolError
-from ._events import DELTA_STRINGS, construct, initial_content, is_beta, to_wire
+from ._events import construct, initial_content, is_beta, to_wire
+from ._fast import DELTA_STRINGS
 from ._guard import Guard
-from ._json import copy_json, is_object
+from ._json import OBJECT, copy_json, is_object
 from ._merge import Block, Text
 from ._step import Step
 from ._usage import Usage
@@ -100,23 +101,28 @@ class Accumulator(Step, Generic[MessageT]):
             StreamError: what is wrong with the event, or what an ``error`` event said.
         """
         guard = self.guard
-        if type(item) is dict and item.get("type") == "content_block_delta" and item.get("index") is self._index:
-            # The way that nearly every event takes: one more delta like the last one, for the same block.
-            delta = item.get("delta")
-            if type(delta) is dict and delta.get("type") == self._delta_type:
-                piece = delta.get(self._field)
-                if type(piece) is str:
-                    guard.events += 1
-                    self._text.append(piece)
-                    if not guard.events % 1024:
-                        self._text.join()
-                    return (item,)
         if guard.stopped:
             return ()
         try:
-            wire = to_wire(item)
+            wire: Any = item if type(item) is OBJECT else to_wire(item)
             if wire is None:
                 return ()
+            try:
+                if wire["index"] is self._index and wire["type"] == "content_block_delta":
+                    # The way that nearly every event takes: one more delta like the last one, for the same block.
+                    delta = wire["delta"]
+                    if type(delta) is OBJECT and delta["type"] == self._delta_type:
+                        piece: Any = delta[self._field]
+                        if type(piece) is str:
+                            guard.events += 1
+                            self._text.append(piece)
+                            if not guard.events % 1024:
+                                self._text.join()
+                            return (wire,)
+            except KeyError:
+                pass  # it is another kind of event, or lacks something
+            if wire is item:
+                to_wire(item)
             passed = guard.feed(wire)
             self._merge(wire)
         except RecursionError:

@@ -50,7 +50,7 @@ class ResponseBytes:
         self.close = self.response.close
 
     def __iter__(self) -> Iterator[bytes]:
-        return iter(self.response.iter_bytes())
+        return iter(self.response.iter_raw() if _is_raw(self.response) else self.response.iter_bytes())
 
 
 class AsyncResponseBytes:
@@ -61,7 +61,12 @@ class AsyncResponseBytes:
         self.close = self.response.aclose
 
     def __aiter__(self) -> AsyncIterator[bytes]:
-        return aiter(self.response.aiter_bytes())
+        return aiter(self.response.aiter_raw() if _is_raw(self.response) else self.response.aiter_bytes())
+
+
+def _is_raw(response: Any) -> bool:
+    """Whether the body need not go through the HTTP package's decoders, and was not read into memory by a mock."""
+    return "content-encoding" not in response.headers and not response.is_stream_consumed
 
 
 _MANAGERS = (

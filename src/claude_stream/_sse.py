@@ -17,15 +17,14 @@ from typing import Any, cast
 import jiter
 
 from ._errors import StreamProtocolError
-from ._json import excerpt, is_object
+from ._json import OBJECT, excerpt, is_object
 from ._step import Step
 
 _BOM = b"\xef\xbb\xbf"
 _FIELDS = (b"event", b"data", b"id", b"retry")
 _HEAD = 200
-_CR = 13
-_DELTA = b"event: content_block_delta\ndata: "
-_DATA = len(_DELTA)
+_CR, _LF = b"\r\n"
+_DELTA = b"event: content_block_delta"
 
 
 class SSEDecoder(Step):
@@ -47,17 +46,19 @@ class SSEDecoder(Step):
         """Take the next bytes and return the events that are now whole."""
         if type(item) is not bytes:
             return self._other(item)
-        if self._between and item[-2:] == b"\n\n" and _CR not in item:
-            if item.startswith(_DELTA) and item.find(b"\n", _DATA) == len(item) - 2:
+        if self._between:
+            name, _, data = item.partition(b"\ndata: ")
+            if name == _DELTA and data.find(b"\n") == len(data) - 2 and data[-1] == _LF and _CR not in data:
                 # The way that nearly every chunk takes: one delta, just as the API writes it.
                 try:
-                    event = jiter.from_json(item[_DATA:], cache_mode="keys")
+                    event: Any = jiter.from_json(data)
                 except ValueError:
-                    return self._whole_events(item)
-                if type(event) is dict and "type" in event:
+                    event = None
+                if type(event) is OBJECT and "type" in event:
                     self._count += 1
                     return (event,)
-            return self._whole_events(item)
+            if item.endswith(b"\n\n") and _CR not in item:
+                return self._whole_events(item)
         return self._split(item)
 
     def _whole_events(self, chunk: bytes) -> list[dict[str, Any] | Exception]:
@@ -65,14 +66,15 @@ class SSEDecoder(Step):
         events: list[dict[str, Any] | Exception] = []
         for block in chunk[:-2].split(b"\n\n"):
             name, _, data = block.partition(b"\ndata: ")
-            if name.startswith(b"event: ") and not name.startswith(b"event: error") and b"\n" not in name:
+            is_event = name.startswith(b"event: ") and not name.startswith(b"event: error")
+            if is_event and _LF not in name and _LF not in data:
                 try:
-                    event = jiter.from_json(data, cache_mode="keys")
+                    event: Any = jiter.from_json(data)
                 except ValueError:
                     event = None
-                if type(event) is dict and "type" in event:
+                if type(event) is OBJECT and "type" in event:
                     self._count += 1
-                    events.append(cast("dict[str, Any]", event))
+                    events.append(event)
                     continue
             events += self._take([*block.split(b"\n"), b""])
         return events

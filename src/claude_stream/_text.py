@@ -29,16 +29,20 @@ class Strings(Step):
         self._type = block_type
         self._separator = separator
         self._started = False
+        self._index: int | None = None  # of the last block that was of this type
 
     def feed(self, item: dict[str, Any]) -> Iterable[str]:
         """Take one event and return what it adds."""
         kind = item["type"]
         if kind == "content_block_delta":
             index: int = item["index"]
-            if self._accumulator.blocks[index].type == self._type:
-                text = item["delta"].get(self._type)
-                if text and type(text) is str:
-                    return (text,)
+            if index is not self._index:
+                if self._accumulator.blocks[index].type != self._type:
+                    return ()
+                self._index = index
+            text = item["delta"].get(self._type)
+            if text and type(text) is str:
+                return (text,)
         elif kind == "content_block_start":
             return self._start(item["content_block"])
         elif kind == "message_start":

@@ -11,7 +11,7 @@ from collections.abc import Callable, Iterable
 from typing import Any
 
 from ._events import initial_content, to_wire
-from ._json import is_object
+from ._json import OBJECT, is_object
 from ._step import Step
 
 
@@ -46,17 +46,19 @@ class StreamTimer(Step):
 
     def feed(self, item: Any) -> Iterable[Any]:
         """Take one event, and return it."""
-        if self.ttft_text is not None and type(item) is dict and item.get("type") == "content_block_delta":
+        if self.ttft_text is not None and type(item) is OBJECT and item.get("type") == "content_block_delta":
             if self._end is None:  # nearly every event, of which nothing but its time is of interest any more
                 now = self._clock()
-                self.longest_gap = max(self.longest_gap, now - self._last)
+                if (gap := now - self._last) > self.longest_gap:
+                    self.longest_gap = gap
                 self._last = now
             return (item,)
         wire = to_wire(item)
         if wire is None or self._end is not None or wire["type"] == "ping":
             return (item,)
         now = self._clock()
-        self.longest_gap = max(self.longest_gap, now - self._last)
+        if (gap := now - self._last) > self.longest_gap:
+            self.longest_gap = gap
         self._last = now
         if self.ttft_text is None:
             self._note_first(wire, now - self._start)
