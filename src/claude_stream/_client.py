@@ -20,8 +20,6 @@ from anthropic.types.beta.parsed_beta_message import ParsedBetaMessage
 from typing_extensions import Unpack
 
 from ._drive import drive
-from ._events import to_event
-from ._json import is_object
 from ._message import Accumulator
 from ._message_stream import AsyncMessageStream, MessageStream
 from ._patience import Patience
@@ -194,28 +192,6 @@ def _only_the_sdk_can_read(response: Any) -> bool:
     return traced or response.headers.get("content-type", "").partition(";")[0].strip() == _BEDROCK
 
 
-class _Watched:
-    """What the SDK makes of each event of a stream that it decodes for us: its JSON, or its own object.
-
-    The SDK asks a type that has ``build`` to build itself. The events from which it takes the token
-    usage for the span of a traced call have to be its objects; all others, the deltas, are plain dicts.
-    """
-
-    beta = False
-
-    @classmethod
-    def build(cls, *, response: Any, data: Any) -> Any:  # noqa: ARG003 - the SDK's signature
-        """Return the event that this JSON is."""
-        watched = is_object(data) and data.get("type") in ("message_start", "content_block_start", "message_delta")
-        return to_event(data, beta=cls.beta) if watched else data
-
-
-class _WatchedBeta(_Watched):
-    """The same for beta messages."""
-
-    beta = True
-
-
 class _Request:
     """What both managers share: the parameters, and how a response becomes a stream."""
 
@@ -271,8 +247,7 @@ class _Manager(_Request):
     def _open(self) -> Any:
         response = self._request().__enter__()
         if _only_the_sdk_can_read(response.http_response):
-            stream = anthropic.Stream[_WatchedBeta] if self._accumulator.beta else anthropic.Stream[_Watched]
-            return response.parse(to=stream)
+            return response.parse(to=anthropic.Stream[object])
         return ResponseBytes(response)
 
     def __exit__(self, *exc_info: object) -> None:
@@ -290,8 +265,7 @@ class _AsyncManager(_Request):
     async def _open(self) -> Any:
         response = await self._request().__aenter__()
         if _only_the_sdk_can_read(response.http_response):
-            stream = anthropic.AsyncStream[_WatchedBeta] if self._accumulator.beta else anthropic.AsyncStream[_Watched]
-            return await response.parse(to=stream)
+            return await response.parse(to=anthropic.AsyncStream[object])
         return AsyncResponseBytes(response)
 
     async def __aexit__(self, *exc_info: object) -> None:

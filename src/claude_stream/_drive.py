@@ -33,6 +33,7 @@ from typing_extensions import Self
 
 from ._errors import StreamConnectionError, StreamProtocolError, StreamTruncatedError
 from ._events import to_event
+from ._json import is_object
 from ._message import Accumulator
 from ._patience import Patience, Watchdog
 from ._source import (
@@ -56,6 +57,7 @@ DRAIN_SECONDS = 0.25
 """How long a response may take to end after ``message_stop`` before its connection is given up."""
 
 _END = object()
+_WITH_USAGE = ("message_start", "content_block_start", "message_delta")  # what a span's usage is put together from
 _read: weakref.WeakSet[Any] = weakref.WeakSet()  # the SDK streams that some driver has begun to read
 
 
@@ -164,13 +166,25 @@ class Driver(Generic[T]):
         if self._live:
             _read.add(source)
             self._was_closed = was_read(source.response)
-            self._end_span_by_contract()
+            observer = stream_observer(self._source.response)
+            if observer is not None:
+                self._end_span_by_contract(observer)
+                self._show_usage_to(observer)
 
-    def _end_span_by_contract(self) -> None:
+    def _show_usage_to(self, observer: Any) -> None:
+        """Let the span of a traced call have the token usage, which the SDK takes from its own objects alone."""
+        show, accumulator = observer.item, self.accumulator
+
+        def item(event: object) -> None:
+            if is_object(event) and event.get("type") in _WITH_USAGE:
+                with contextlib.suppress(StreamProtocolError):  # which is for the reader to learn of
+                    event = to_event(event, beta=accumulator.beta)
+            show(event)
+
+        observer.item = item
+
+    def _end_span_by_contract(self, observer: Any) -> None:
         """Let the span of a traced call end as the message does: the SDK knows less about what is complete."""
-        observer = stream_observer(self._source.response)
-        if observer is None:
-            return
         end, accumulator = observer.end, self.accumulator
 
         def end_by_contract(how: str, error: BaseException | None = None) -> None:
@@ -276,10 +290,13 @@ class SyncDriver(Driver[T], Iterator[T]):
         self._adopt()
         self._reader_thread = threading.get_ident()
         try:
-            for out in chain(flow(self._steps, self._receive()), self._finish()):
-                yield out
+            for results in (flow(self._steps, self._receive()), self._finish()):
                 if self._closed:
                     break
+                for out in results:
+                    yield out
+                    if self._closed:
+                        break
         except Exception as exc:
             self._close_live()
             raise self._failed(exc, in_source=self._source_failed)  # noqa: B904 - it sets the cause itself

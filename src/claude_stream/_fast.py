@@ -113,14 +113,16 @@ def event_of(wire: Any, *, beta: bool) -> Any:
 
 def wire_of(event: Any) -> SourcedEvent | None:
     """Return the wire dict of one of the SDK's objects, or None if it is no delta of one string and nothing else."""
-    fields: Any = event.__dict__ if type(event) in _event_classes else {}
-    delta: Any = fields.get("delta")
+    if type(event) not in _event_classes:
+        return None
+    delta: Any = event.delta
     if type(delta) not in _delta_classes or event.__pydantic_extra__ or delta.__pydantic_extra__:
         return None
-    kind = delta.type
+    kind: Any = delta.type
     field = DELTA_STRINGS.get(kind) if type(kind) is str else None
     if field is None or len(delta.__pydantic_fields_set__) != 2 or len(event.__pydantic_fields_set__) != 3:
         return None
-    wire = SourcedEvent(type=fields["type"], index=fields["index"], delta={"type": kind, field: getattr(delta, field)})
+    wire = SourcedEvent(event.__dict__)
+    wire["delta"] = {"type": kind, field: getattr(delta, field)}
     wire.source = event
     return wire

@@ -46,14 +46,8 @@ class StreamTimer(Step):
 
     def feed(self, item: Any) -> Iterable[Any]:
         """Take one event, and return it."""
-        if self.ttft_text is not None and type(item) is OBJECT and item.get("type") == "content_block_delta":
-            if self._end is None:  # nearly every event, of which nothing but its time is of interest any more
-                now = self._clock()
-                if (gap := now - self._last) > self.longest_gap:
-                    self.longest_gap = gap
-                self._last = now
-            return (item,)
-        wire = to_wire(item)
+        is_delta = type(item) is OBJECT and item.get("type") == "content_block_delta"
+        wire: Any = item if is_delta else to_wire(item)
         if wire is None or self._end is not None or wire["type"] == "ping":
             return (item,)
         now = self._clock()
@@ -62,26 +56,32 @@ class StreamTimer(Step):
         self._last = now
         if self.ttft_text is None:
             self._note_first(wire, now - self._start)
+        if not is_delta:
+            self._note_end(wire, now)
+        return (item,)
+
+    def _note_first(self, wire: dict[str, Any], elapsed: float) -> None:
+        kind = wire["type"]
+        if kind == "content_block_delta":
+            blocks: list[Any] = [wire.get("delta")]
+        elif kind == "content_block_start":
+            blocks = [wire.get("content_block")]
+        elif kind == "message_start" and is_object(wire.get("message")):
+            blocks = initial_content(wire)
+        else:
+            return
+        if self.ttft is None and blocks:
+            self.ttft = elapsed
+        for block in blocks:
+            if is_object(block) and block.get("text"):
+                self.ttft_text = elapsed
+
+    def _note_end(self, wire: dict[str, Any], now: float) -> None:
         kind = wire["type"]
         if kind == "message_delta" and is_object(usage := wire.get("usage")):
             self._output_tokens = usage.get("output_tokens") or self._output_tokens
         elif kind == "message_stop":
             self._end = now
-        return (item,)
-
-    def _note_first(self, wire: dict[str, Any], elapsed: float) -> None:
-        kind = wire["type"]
-        blocks: list[Any] = []
-        if kind == "content_block_start":
-            blocks = [wire.get("content_block")]
-        elif kind == "content_block_delta":
-            blocks = [wire.get("delta")]
-        elif kind == "message_start" and is_object(wire.get("message")):
-            blocks = initial_content(wire)
-        if blocks and self.ttft is None:
-            self.ttft = elapsed
-        if any(is_object(block) and block.get("text") for block in blocks):
-            self.ttft_text = elapsed
 
     def finish(self) -> Iterable[Any]:
         """Stop the clock: the stream has ended, if not by ``message_stop``."""
