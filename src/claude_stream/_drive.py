@@ -56,7 +56,7 @@ View = Callable[[dict[str, Any]], Any]
 DRAIN_SECONDS = 0.25
 """How long a response may take to end after ``message_stop`` before its connection is given up."""
 
-_END = object()
+_END: Any = object()
 _WITH_USAGE = ("message_start", "content_block_start", "message_delta")  # what a span's usage is put together from
 _read: weakref.WeakSet[Any] = weakref.WeakSet()  # the SDK streams that some driver has begun to read
 
@@ -105,6 +105,16 @@ def flow(steps: Sequence[Step], items: Iterable[Any]) -> Iterator[Any]:
     for step in steps:
         items = chain.from_iterable(map(step.feed, items))
     return iter(items)
+
+
+def send(steps: Sequence[Step], item: Any) -> Iterator[Any]:
+    """The same for one item. As long as one thing comes of one, which is nearly always, no iterators are set up."""
+    outs: Iterable[Any] = (item,)
+    for position, step in enumerate(steps):
+        if type(outs) is not tuple or len(outs) != 1:
+            return flow(steps[position:], outs)
+        outs = step.feed(outs[0])
+    return iter(outs)
 
 
 def interruption() -> StreamConnectionError:
@@ -434,13 +444,17 @@ class AsyncDriver(Driver[T], AsyncIterator[T]):
         try:
             if not self._begun:
                 await self._open()
+            item = _END
             while True:
                 try:
+                    if item is not _END:
+                        self._outs = send(self._steps, item)
                     for out in self._outs:
                         return out
                 except Exception as exc:
                     await self._close_live()
                     raise self._failed(exc, in_source=False)  # noqa: B904 - it sets the cause itself
+                item = _END
                 if self._ended:
                     await self._settle()
                     raise StopAsyncIteration
@@ -454,8 +468,6 @@ class AsyncDriver(Driver[T], AsyncIterator[T]):
                 except Exception as exc:
                     await self._close_live()
                     raise self._failed(exc, in_source=True)  # noqa: B904 - it sets the cause itself
-                else:
-                    self._outs = flow(self._steps, (item,))
         finally:
             self._reading = False
 
