@@ -1,25 +1,22 @@
-"""Measurements that need a process of their own: for its memory, its imports, or its CPU.
+"""Measurements that need a process of their own: for its memory, its pauses, or its CPU.
 
 The law: a child imports what it needs, does one thing, and prints one figure.
 """
 
 from __future__ import annotations
 
-import contextlib
-import os
 import subprocess
 import sys
-import tempfile
-from collections.abc import Iterator, Mapping, Sequence
+from collections.abc import Sequence
 from pathlib import Path
 
 ROOT = Path(__file__).parent.parent.parent
 
 
-def start(module: str, *args: object, **options: object) -> subprocess.Popen[str]:
+def start(module: str, *args: object, stdin: int | None = None) -> subprocess.Popen[str]:
     """Start a module of this package as a process."""
     command = [sys.executable, "-m", f"{__package__}.{module}", *map(str, args)]
-    return subprocess.Popen(command, cwd=ROOT, stdout=subprocess.PIPE, text=True, **options)  # type: ignore[call-overload]
+    return subprocess.Popen(command, cwd=ROOT, stdin=stdin, stdout=subprocess.PIPE, text=True)
 
 
 def figures(module: str, jobs: Sequence[Sequence[object]]) -> list[float]:
@@ -34,13 +31,3 @@ def figures(module: str, jobs: Sequence[Sequence[object]]) -> list[float]:
         if child.returncode:
             raise AssertionError(f"{module} {' '.join(map(str, job))}: exit status {child.returncode}")
     return [float(output) for output in printed]
-
-
-@contextlib.contextmanager
-def compiled() -> Iterator[Mapping[str, str]]:
-    """Give an environment in which modules are compiled once and for all, as they are for users."""
-    environment = dict(os.environ)
-    with tempfile.TemporaryDirectory() as folder:
-        if environment.pop("PYTHONDONTWRITEBYTECODE", None):
-            environment["PYTHONPYCACHEPREFIX"] = folder
-        yield environment

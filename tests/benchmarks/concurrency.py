@@ -1,8 +1,9 @@
 """Many async streams at once in one process, over real sockets: CPU seconds per million events.
 
 The law: the server is a process of its own, so that the CPU time of this one is the client's alone: sockets, HTTP
-package, SDK and reader, from the first request to the last message. Both sides read the same answers, which come
-event by event, so that a faster side waits instead of reading many at once.
+package, SDK and reader, from the first request to the last message. Both sides read the same answers, at one of two
+paces: as fast as the server can write, where a side that falls behind finds many events in one read; or so slowly that
+each event is read alone, as it is when the API sends it, and waking up for it costs more than all the rest.
 """
 
 from __future__ import annotations
@@ -12,7 +13,7 @@ import contextlib
 import gc
 import subprocess
 import time
-from collections.abc import AsyncIterator, Awaitable, Callable, Iterator
+from collections.abc import Awaitable, Callable, Iterator
 from types import SimpleNamespace
 from typing import Any
 
@@ -20,11 +21,10 @@ import anthropic
 
 from .bodies import Body, spaced, text_body
 from .children import start
-from .clients import REQUEST
 from .measure import Facts, Row, row
 from .readers import bytes_facts, keep_bytes_async, read_helper_async, read_ours_async, result_facts
 
-GROUP = "Concurrency"
+GROUP = "Concurrency: async streams over sockets, CPU seconds per million events"
 
 ALONE = 0.00016
 """A gap between two events of all streams together, in seconds, so wide that each is read alone, by the slower side,
@@ -56,11 +56,11 @@ def concurrency(streams: int, events: int, gap: float = 0) -> list[Row]:
             read_at_once(name, url, body, 5, ALONE)  # which warms it up, and compares
         ours, theirs, http = ([read_at_once(name, url, body, streams, gap)] for name in SIDES)
     pace = f"an event each {gap * streams * 1e3:.0f} ms" if gap else "as fast as can be"
-    what = f"{spaced(streams)} async streams of {spaced(body.events)} events at once, {pace}"
-    unit = "CPU s/million"
+    what = f"{spaced(streams)} streams of {spaced(body.events)} events, {pace}"
+    unit = "s/million events"
     return [
         row(GROUP, f"{what}: open_stream; against messages.stream", unit, ours, theirs, "faster"),
-        row(GROUP, "the same; against the HTTP client alone", unit, ours, http),
+        row(GROUP, "the same: open_stream; against the HTTP client alone", unit, ours, http),
         row(GROUP, "the same: messages.stream; against the HTTP client alone", unit, theirs, http),
     ]
 
@@ -79,12 +79,19 @@ def read_at_once(name: str, url: str, body: Body, streams: int, gap: float) -> f
 
 async def _read_at_once(read: Read, url: str, streams: int, gap: float) -> tuple[float, list[Any]]:
     headers = {"x-streams": str(streams), "x-gap": str(gap * streams)}
-    async with anthropic.AsyncAnthropic(api_key="key", base_url=url, max_retries=0, default_headers=headers) as client:
+    async with anthropic.AsyncAnthropic(
+        api_key="key",
+        base_url=url,
+        max_retries=0,
+        timeout=60,
+        default_headers=headers,
+        http_client=anthropic.DefaultAsyncHttpxClient(trust_env=False),  # no proxy
+    ) as client:
         bench = SimpleNamespace(client=client)
         gc.collect()
-        start = time.process_time()
+        began = time.process_time()
         results = await asyncio.gather(*[read(bench) for _ in range(streams)])
-        return time.process_time() - start, results
+        return time.process_time() - began, results
 
 
 @contextlib.contextmanager

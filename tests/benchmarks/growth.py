@@ -8,28 +8,27 @@ from __future__ import annotations
 import json
 import sys
 import time
-from collections.abc import Callable, Iterator, Sequence
+from collections.abc import Callable, Iterator, Mapping, Sequence
 from typing import Any
 
 from claude_stream import Accumulator
 from claude_stream.testing import message_events
 
-from .bodies import INPUT_SIZE, TOOL_80_KB, Body, input_of, piece, spaced, text_body, tool_body
+from .bodies import INPUT_SIZE, SHAPE, TOOL_80_KB, Body, input_of, piece, spaced, text_body, tool_body
 from .children import figures
 from .measure import Case, Contest, Reader, Row
 from .memory import MEGABYTE, events
 from .readers import SYNC
 
 GROUP = "Growth"
-SHAPE = "settings"
 
 
 def per_event(what: str, reader: Reader, body: Callable[[int], Body], sizes: Sequence[int]) -> list[Row]:
     """Hold a contest between lengths: the cost of an event, against that at the smallest length."""
     sides = {spaced(size): (reader, body(size)) for size in sizes}
     first, *others = sides
-    cases = [Case(f"{what}: one of {size} events; against one of {first}", size, first, "at most") for size in others]
-    return Contest(GROUP, sides, cases, seconds=2, least=2)()
+    cases = [Case(f"{what}, {size} events; against {first}, per event", size, first, "at most") for size in others]
+    return Contest(GROUP, sides, cases, seconds=1, least=1)()
 
 
 def text_by_length(sizes: Sequence[int]) -> list[Row]:
@@ -43,44 +42,38 @@ def tool_by_length(sizes: Sequence[int]) -> list[Row]:
 def synthesised_by_length() -> list[Row]:
     """Measure what a snapshot at every event costs: it is not flat, since each is as long as what came before."""
     reader = SYNC["our events"]
+    tools = (1_000, TOOL_80_KB)
     return [
         *per_event("every event of open_stream, text", reader, text_body, (1_000, 10_000)),
-        *per_event("every event of open_stream, tool input", reader, lambda size: tool_body(SHAPE, size), (1_000, 4_000)),
+        *per_event("every event of open_stream, tool input", reader, lambda size: tool_body(SHAPE, size), tools),
     ]
 
 
-def twice_the_length(rounds: int) -> list[Row]:
-    """Measure whole messages of twice the length."""
-    tool = Contest(
-        GROUP,
-        {
-            "80 KB": (SYNC["ours"], tool_body(SHAPE, TOOL_80_KB)),
-            "160 KB": (SYNC["ours"], tool_body(SHAPE, 2 * TOOL_80_KB)),
-        },
-        [Case("tool input of 160 KB; against that of 80 KB", "160 KB", "80 KB", "at most", 2.2)],
-        whole=True,
-        least=rounds,
-        most=rounds,
-    )
-    text = Contest(
-        GROUP,
-        {"10 000": (SYNC["ours"], text_body(10_000)), "20 000": (SYNC["ours"], text_body(20_000))},
-        [Case("text of 20 000 events; against that of 10 000", "20 000", "10 000", "at most")],
-        whole=True,
-        least=rounds,
-        most=rounds,
-    )
-    return [*tool(), *text()]
+def twice_the_input(rounds: int) -> list[Row]:
+    """Measure a whole message with a tool input of twice the length."""
+    bodies = {"80 KB": tool_body(SHAPE, TOOL_80_KB), "160 KB": tool_body(SHAPE, 2 * TOOL_80_KB)}
+    case = Case("tool input of 160 KB; against that of 80 KB", "160 KB", "80 KB", "at most", 2.2)
+    return _twice(bodies, case, rounds)
+
+
+def twice_the_text(rounds: int) -> list[Row]:
+    """Measure a whole message with a text of twice the length."""
+    bodies = {"10 000": text_body(10_000), "20 000": text_body(20_000)}
+    case = Case("text of 20 000 events; against that of 10 000", "20 000", "10 000", "at most")
+    return _twice(bodies, case, rounds)
+
+
+def _twice(bodies: Mapping[str, Body], case: Case, rounds: int) -> list[Row]:
+    sides = {name: (SYNC["ours"], body) for name, body in bodies.items()}
+    return Contest(GROUP, sides, [case], whole=True, least=rounds, most=rounds)()
 
 
 def pauses() -> list[Row]:
     """Measure the longest time that one `feed` takes, in processes of their own: the better of two each."""
-    jobs = [("text", 10 * MEGABYTE), ("tool", MEGABYTE)]
-    took = [min(figures("growth", [job, job])) for job in jobs]
-    names = ["a text block of 10 MB", "a tool input of 1 MB"]
+    took = figures("growth", [("text", 10 * MEGABYTE), ("tool", MEGABYTE)] * 2)
     return [
-        Row(GROUP, f"the longest pause inside one feed: {name}", milliseconds, "ms")
-        for name, milliseconds in zip(names, took, strict=True)
+        Row(GROUP, "the longest pause inside one feed: a text block of 10 MB", min(took[0::2]), "ms"),
+        Row(GROUP, "the longest pause inside one feed: a tool input of 1 MB", min(took[1::2]), "ms"),
     ]
 
 

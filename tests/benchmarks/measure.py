@@ -7,8 +7,8 @@ reading must have consumed its body to the last chunk, and results that are ther
 Sides take turns, in rounds, and every second round goes backwards. The ratio is the median of the rounds' own ratios,
 so that a machine that is slower for a while is slower for both; the times are medians, too. The clock is the process's
 CPU time (`time.process_time`): nothing here waits for anything, and a shared machine takes its time away at random.
-Garbage collection is on, as users have it; each sample begins right after a full one, so that nobody clears up
-after somebody else.
+Garbage collection is on, as users have it; each round begins with a full one, so that nobody clears up after the round
+before.
 """
 
 from __future__ import annotations
@@ -27,8 +27,8 @@ from typing_extensions import Self
 from .bodies import Body
 from .clients import Tracing, Transport, async_client, sync_client
 
-SAMPLE_EVENTS = 10_000
-"""A sample reads at least so many events: a short body is read several times."""
+SAMPLE_SECONDS = 0.1
+"""A sample takes at least so long: a body that is read sooner is read several times."""
 
 Facts = Mapping[str, object]
 """What was found in a body, by name."""
@@ -221,6 +221,7 @@ class Contest:
             benches = {id(body): stack.enter_context(self._bench(body)) for _, body in sides.values()}
             while rounds < self.least or (rounds < self.most and time.monotonic() < deadline):
                 order.reverse()
+                gc.collect()
                 found: dict[str, tuple[Facts, Body]] = {}
                 for name in order:
                     reader, body = sides[name]
@@ -242,16 +243,16 @@ class Contest:
 
     def _sample(self, reader: Reader, bench: Bench) -> tuple[float, Any]:
         """Return the CPU seconds of one reading, or of one event, and what the last reading gave."""
-        events = bench.body.events
-        readings = max(1, SAMPLE_EVENTS // events)
+        readings = 0
+        seconds = 0.0
         result = None
-        gc.collect()
         start = time.process_time()
-        for _ in range(readings):
+        while seconds < SAMPLE_SECONDS:
             result = bench.run(reader.read)
-        seconds = time.process_time() - start
+            readings += 1
+            seconds = time.process_time() - start
         bench.check(readings)
-        return seconds / readings / (1 if self.whole else events), result
+        return seconds / readings / (1 if self.whole else bench.body.events), result
 
     def _prove(self, sides: Mapping[str, tuple[Reader, Body]]) -> None:
         """Have each side read its body's proof, which warms it up, too, and compare."""

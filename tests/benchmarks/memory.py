@@ -23,33 +23,34 @@ from .clients import Transport, sync_client
 from .measure import Row, row
 from .readers import read_helper, read_ours
 
-GROUP = "Peak memory, in deltas of 6 characters"
 MEGABYTE = 10**6
 _STATUS = Path("/proc/self/status")
 
 
-def memory(megabytes: int, helper_deltas: int) -> list[Row]:
-    """Measure the peaks of a text of so many megabytes, and of as many deltas as the SDK's helper can be asked to read.
-
-    The children run side by side: it makes no difference to memory.
-    """
+def memory_of_text(megabytes: int) -> list[Row]:
+    """Measure the peaks of a text of so many megabytes; the children run side by side, which memory does not mind."""
     size = megabytes * MEGABYTE
     deltas = size // len(piece(0))
-    jobs = [
-        ("accumulator", "traced", deltas),
-        ("body", "resident", deltas),
-        ("ours", "traced", helper_deltas),
-        ("helper", "traced", helper_deltas),
-    ]
-    accumulator, body, ours, helper = ([peak / MEGABYTE] for peak in figures("memory", jobs))
-    text = [float(size) / MEGABYTE]
-    whole = f"{megabytes} MB of text"
-    through = f"open_stream, {spaced(helper_deltas)} deltas, by tracemalloc; against messages.stream"
+    traced, resident = figures("memory", [("accumulator", "traced", deltas), ("body", "resident", deltas)])
+    found = {
+        "Accumulator, {}, by tracemalloc": (traced, 3),
+        "collect(from_sse()), {}, by resident set": (resident, None),
+    }
     return [
-        row(GROUP, f"Accumulator, {whole}, by tracemalloc; against the text", "MB", accumulator, text, target=3),
-        row(GROUP, f"collect(from_sse()), {whole}, by resident set; against the text", "MB", body, text),
-        row(GROUP, through, "MB", ours, helper),
+        _row(f"{name.format(f'{megabytes} MB of text')}; against the text", peak, size, target)
+        for name, (peak, target) in found.items()
     ]
+
+
+def memory_of_reading(deltas: int) -> list[Row]:
+    """Measure the peaks of reading a text with a client."""
+    ours, theirs = figures("memory", [("ours", "traced", deltas), ("helper", "traced", deltas)])
+    return [_row(f"open_stream, {spaced(deltas)} deltas, by tracemalloc; against messages.stream", ours, theirs)]
+
+
+def _row(case: str, ours: float, theirs: float, target: float | None = None) -> Row:
+    group = "Peak memory, in deltas of 6 characters"
+    return row(group, case, "MB", [ours / MEGABYTE], [theirs / MEGABYTE], target=target)
 
 
 def accumulate(deltas: int) -> str:

@@ -22,12 +22,12 @@ from .measure import Bench, Facts, Reader
 
 
 def plain(value: Any) -> Any:
-    """Return an object of the SDK, or JSON, as JSON without what is null: it makes no difference whether that is set."""
+    """Return an object of the SDK, or JSON, as JSON without what is null, which may be set or not."""
     if isinstance(value, dict):
         return {key: plain(item) for key, item in value.items() if item is not None}
     if isinstance(value, list):
         return [plain(item) for item in value]
-    return plain(value.to_dict()) if hasattr(value, "to_dict") else value
+    return plain(value.to_dict(warnings=False)) if hasattr(value, "to_dict") else value
 
 
 def message_facts(message: Any) -> Facts:
@@ -216,33 +216,33 @@ def bytes_facts(chunks: list[bytes]) -> Facts:
 FLOOR = Reader(read_floor, keep_floor, event_facts)
 
 SYNC = {
+    "bytes": Reader(read_bytes, keep_bytes, bytes_facts),
+    "floor": FLOOR,
     "ours": giving(read_ours, result_facts),
-    "our events": looping(ours, helper_facts),
+    "raw": looping(create, event_facts),
     "iter_text": looping(lambda client: iter_text(create(client)), lambda texts: {"text": "".join(texts)}),
     "iter_events": looping(lambda client: iter_events(create(client)), event_facts),
     "iter_tool_calls": looping(lambda client: iter_tool_calls(create(client)), call_facts),
     "collect": giving(lambda bench: collect(create(bench.client)), message_facts),
-    "raw": looping(create, event_facts),
-    "helper": giving(read_helper, result_facts),
     "helper message": giving(helper_message, message_facts),
+    "helper": giving(read_helper, result_facts),
     "helper events": looping(helper, helper_facts),
-    "floor": FLOOR,
-    "bytes": Reader(read_bytes, keep_bytes, bytes_facts),
+    "our events": looping(ours, helper_facts),
 }
-"""By name: how a sync client's answer is read."""
+"""By name: how a sync client's answer is read. They take turns in this order: neighbours are what is compared most."""
 
 ASYNC = {
+    "bytes": Reader(read_bytes_async, keep_bytes_async, bytes_facts),
+    "floor": FLOOR,
     "ours": giving(read_ours_async, result_facts),
-    "our events": looping_async(ours, helper_facts),
+    "raw": looping_async(create, event_facts),
     "iter_text": looping_async(lambda client: iter_text(create(client)), lambda texts: {"text": "".join(texts)}),
     "iter_events": looping_async(lambda client: iter_events(create(client)), event_facts),
     "iter_tool_calls": looping_async(lambda client: iter_tool_calls(create(client)), call_facts),
     "collect": giving(lambda bench: collect(create(bench.client)), message_facts),
-    "raw": looping_async(create, event_facts),
-    "helper": giving(read_helper_async, result_facts),
     "helper message": giving(helper_message_async, message_facts),
+    "helper": giving(read_helper_async, result_facts),
     "helper events": looping_async(helper, helper_facts),
-    "floor": FLOOR,
-    "bytes": Reader(read_bytes_async, keep_bytes_async, bytes_facts),
+    "our events": looping_async(ours, helper_facts),
 }
 """The same for an async client; the floor has nothing to await."""
