@@ -57,6 +57,7 @@ DRAIN_SECONDS = 0.25
 """How long a response may take to end after ``message_stop`` before its connection is given up."""
 
 _END: Any = object()
+_TUPLE: Any = tuple
 _WITH_USAGE = ("message_start", "content_block_start", "message_delta")  # what a span's usage is put together from
 _read: weakref.WeakSet[Any] = weakref.WeakSet()  # the SDK streams that some driver has begun to read
 
@@ -109,9 +110,9 @@ def flow(steps: Sequence[Step], items: Iterable[Any]) -> Iterator[Any]:
 
 def send(steps: Sequence[Step], item: Any) -> Iterator[Any]:
     """The same for one item. As long as one thing comes of one, which is nearly always, no iterators are set up."""
-    outs: Iterable[Any] = (item,)
+    outs: Any = (item,)
     for position, step in enumerate(steps):
-        if type(outs) is not tuple or len(outs) != 1:
+        if type(outs) is not _TUPLE or len(outs) != 1:
             return flow(steps[position:], outs)
         outs = step.feed(outs[0])
     return iter(outs)

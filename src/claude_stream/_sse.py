@@ -24,7 +24,8 @@ _BOM = b"\xef\xbb\xbf"
 _FIELDS = (b"event", b"data", b"id", b"retry")
 _HEAD = 200
 _CR, _LF = b"\r\n"
-_DELTA = b"event: content_block_delta"
+_DELTA = b"event: content_block_delta\ndata: "
+_DATA = len(_DELTA)
 
 
 class SSEDecoder(Step):
@@ -46,10 +47,12 @@ class SSEDecoder(Step):
         """Take the next bytes and return the events that are now whole."""
         if type(item) is not bytes:
             return self._other(item)
-        if self._between:
-            name, _, data = item.partition(b"\ndata: ")
-            if name == _DELTA and data.find(b"\n") == len(data) - 2 and data[-1] == _LF and _CR not in data:
-                # The way that nearly every chunk takes: one delta, just as the API writes it.
+        if not self._between or item[-2:] != b"\n\n":
+            return self._split(item)
+        if item[:_DATA] == _DELTA:
+            # The way that nearly every chunk takes: one delta, just as the API writes it.
+            data = item[_DATA:-2]
+            if _LF not in data and _CR not in data:
                 try:
                     event: Any = jiter.from_json(data)
                 except ValueError:
@@ -57,9 +60,7 @@ class SSEDecoder(Step):
                 if type(event) is OBJECT and "type" in event:
                     self._count += 1
                     return (event,)
-            if item.endswith(b"\n\n") and _CR not in item:
-                return self._whole_events(item)
-        return self._split(item)
+        return self._split(item) if _CR in item else self._whole_events(item)
 
     def _whole_events(self, chunk: bytes) -> list[dict[str, Any] | Exception]:
         """Whole events, just as the API writes them."""

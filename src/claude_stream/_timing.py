@@ -48,16 +48,15 @@ class StreamTimer(Step):
         """Take one event, and return it."""
         is_delta = type(item) is OBJECT and item.get("type") == "content_block_delta"
         wire: Any = item if is_delta else to_wire(item)
-        if wire is None or self._end is not None or wire["type"] == "ping":
-            return (item,)
-        now = self._clock()
-        if (gap := now - self._last) > self.longest_gap:
-            self.longest_gap = gap
-        self._last = now
-        if self.ttft_text is None:
-            self._note_first(wire, now - self._start)
-        if not is_delta:
-            self._note_end(wire, now)
+        if self._end is None and wire is not None and (is_delta or wire["type"] != "ping"):
+            now = self._clock()
+            if (gap := now - self._last) > self.longest_gap:
+                self.longest_gap = gap
+            self._last = now
+            if self.ttft_text is None:
+                self._note_first(wire, now - self._start)
+            if not is_delta:
+                self._note_end(wire, now)
         return (item,)
 
     def _note_first(self, wire: dict[str, Any], elapsed: float) -> None:
