@@ -103,7 +103,10 @@ def test_a_large_event_in_small_chunks_is_linear() -> None:
 
 
 @given(
-    st.lists(st.sampled_from([b"data:", b"event:", b" ", b"\n", b"\r", b"\r\n", b'{"type":"a"}', b"x", b"error"])),
+    st.lists(
+        st.sampled_from([b"data:", b"event:", b" ", b"\n", b"\r", b"\r\n", b'{"type":"a"}', b"x", b"error"])
+        | st.sampled_from([b'event: content_block_delta\ndata: {"type":"b"', b"}", b"\n\n", b',\n"x":1'])
+    ),
     st.data(),
 )
 def test_any_bytes_however_split_give_the_same(pieces: list[bytes], data: st.DataObject) -> None:
@@ -120,9 +123,27 @@ def test_what_is_shown_of_another_body_begins_at_its_beginning(chunks: list[byte
     assert repr(decode(chunks)) == repr(decode([b"".join(chunks)]))
 
 
-@pytest.mark.parametrize("data", [b"{oops", b"[1]", b'{"a":1}', b"null"])
-def test_one_event_a_chunk_is_read_like_all_at_once(data: bytes) -> None:
-    """Whole events, as they come from the API, have a way of their own, which leads to the same events and faults."""
-    events = [b'event: a\ndata: {"type":"a"}\n\n', b"event: b\ndata: " + data + b"\n\n", b"event: c\ndata: {}\n\n"]
-    assert repr(decode(events)) == repr(decode([b"".join(events)]))
+@pytest.mark.parametrize("name", [b"b", b"content_block_delta", b"error"])
+@pytest.mark.parametrize(
+    "data",
+    [
+        *(b"{oops", b"[1]", b'{"a":1}', b"null", b'{"type":"b"}  ', b'{"type":"b"}\ndata: ', b'{"type":"b"}\nid: 1'),
+        *(
+            b'{"type":"b",\n"a":1}',
+            b'{"type":"b",\r"a":1}',
+            b'{"type":"b",\r\n"a":1}',
+            b'{"type":"b"}\r',
+            b'{"type":"b"}\n ',
+        ),
+    ],
+)
+def test_one_event_a_chunk_is_read_like_byte_by_byte(name: bytes, data: bytes) -> None:
+    """Whole events, as they come from the API, have ways of their own, which lead to the same events and faults."""
+    events = [
+        b'event: a\ndata: {"type":"a"}\n\n',
+        b"event: " + name + b"\ndata: " + data + b"\n\n",
+        b"event: c\ndata: {}\n\n",
+    ]
+    body = b"".join(events)
+    assert repr(decode(events)) == repr(decode([body[at : at + 1] for at in range(len(body))])) == repr(decode([body]))
     assert len(decode(events)) == 3
