@@ -16,6 +16,7 @@ from .clients import SDK_TRACES
 from .concurrency import ALONE, concurrency
 from .growth import pauses, synthesised_by_length, text_by_length, tool_by_length, twice_the_input, twice_the_text
 from .imports import import_time
+from .layers import layers
 from .measure import Case, Contest, Row
 from .memory import memory_of_reading, memory_of_text
 from .readers import ASYNC, SYNC
@@ -95,6 +96,7 @@ def full() -> list[Measurement]:
     return [
         partial(text, EVENTS, TARGETED, seconds=9),
         partial(text, EVENTS, MORE, seconds=1, least=2),
+        partial(layers, EVENTS, 2),
         *traced("sync", TRACED),
         partial(text, 1_000, untargeted([*TARGETED, *MORE]), seconds=1, least=2),
         partial(text, 100_000, LONG, least=1, seconds=1),
