@@ -2,8 +2,7 @@
 
 from __future__ import annotations
 
-import importlib
-import json
+import dataclasses
 from typing import Any
 
 import anthropic
@@ -49,21 +48,6 @@ def read(mode: Mode, make: Any) -> tuple[Any, str]:
         return await open_and_read(mode, make())
 
     return mode.run(main) if mode.is_async else Mode("asyncio").run(main)
-
-
-def spying_client(mode: Mode, requests: list[Any], **options: Any) -> Any:
-    """Return a client that notes each request and answers it."""
-    http = importlib.import_module(type(mode.client()._client).__module__.partition(".")[0])
-
-    def answer(request: Any) -> Any:
-        requests.append(request)
-        headers = {"content-type": "text/event-stream", "request-id": "req_1", "anthropic-workspace-id": "w"}
-        return http.Response(200, headers=headers, content=HELLO.body())
-
-    transport = http.MockTransport(answer)
-    if mode.is_async:
-        return anthropic.AsyncAnthropic(api_key="k", http_client=http.AsyncClient(transport=transport), **options)
-    return anthropic.Anthropic(api_key="k", http_client=http.Client(transport=transport), **options)
 
 
 # -- misuse --
@@ -120,7 +104,8 @@ def test_every_way_to_name_the_client(mode: Mode, target: str) -> None:
 
 def test_response_and_ids(mode: Mode) -> None:
     """The live response and its headers are within reach, and the clock started before the request."""
-    stream, _ = read(mode, lambda: open_stream(spying_client(mode, []), **REQUEST))
+    recording = dataclasses.replace(HELLO, headers={"request-id": "req_1", "anthropic-workspace-id": "w"})
+    stream, _ = read(mode, lambda: open_stream(mode.client(recording), **REQUEST))
     assert (stream.request_id, stream.workspace_id) == ("req_1", "w")
     assert stream.response.status_code == 200
     assert stream.response.is_closed
@@ -154,8 +139,7 @@ def test_restarts_and_limits(mode: Mode, monkeypatch: pytest.MonkeyPatch) -> Non
 @pytest.mark.parametrize("beta", [False, True], ids=["stable", "beta"])
 def test_the_request_is_the_sdks(mode: Mode, beta: bool) -> None:
     """The body is the one that `messages.stream` sends, an output format included."""
-    requests: list[Any] = []
-    client = spying_client(mode, requests)
+    client = mode.client(HELLO, HELLO)
     messages = client.beta.messages if beta else client.messages
     params = {**REQUEST, "system": "Be brief.", "temperature": 0.5, "output_config": {"effort": "low"}}
     if beta:
@@ -175,9 +159,8 @@ def test_the_request_is_the_sdks(mode: Mode, beta: bool) -> None:
     if "temperature" not in _parameters(messages.stream):
         del params["temperature"]
     Mode("asyncio").run(main) if not mode.is_async else mode.run(main)
-    theirs, ours = requests
-    assert json.loads(ours.content) == json.loads(theirs.content)
-    assert ours.url == theirs.url
+    theirs, ours = client.requests
+    assert (ours.body, ours.path) == (theirs.body, theirs.path)
     left_out = {
         "x-stainless-helper-method",
         "x-stainless-stream-helper",
@@ -283,33 +266,14 @@ def test_a_wrapped_client_in_the_place_of_another(mode: Mode) -> None:
 BEDROCK = "application/vnd.amazon.eventstream"  # what makes open_stream leave the decoding to the SDK
 
 
-def read_by_the_sdk(mode: Mode, body: list[Any]) -> Any:
-    """Return an open_stream whose body the SDK decodes; an exception among the chunks is raised there."""
-    http = importlib.import_module(type(mode.client()._client).__module__.partition(".")[0])
-
-    def chunks() -> Any:
-        for chunk in body:
-            if isinstance(chunk, Exception):
-                raise chunk
-            yield chunk
-
-    async def achunks() -> Any:
-        for chunk in chunks():
-            yield chunk
-
-    def answer(_request: Any) -> Any:
-        return http.Response(200, headers={"content-type": BEDROCK}, content=achunks() if mode.is_async else chunks())
-
-    transport = http.MockTransport(answer)
-    client: Any = anthropic.AsyncAnthropic if mode.is_async else anthropic.Anthropic
-    inner = http.AsyncClient if mode.is_async else http.Client
-    return open_stream(client(api_key="k", max_retries=0, http_client=inner(transport=transport)), **REQUEST)
+def read_by_the_sdk(mode: Mode, recording: Recording) -> Any:
+    return open_stream(mode.client(dataclasses.replace(recording, content_type=BEDROCK)), **REQUEST)
 
 
 def test_a_cut_body_that_the_sdk_reads(mode: Mode) -> None:
     """What the SDK takes for a whole message is a StreamTruncatedError, and its partial is there."""
     with pytest.raises(StreamTruncatedError) as caught:
-        read(mode, lambda: read_by_the_sdk(mode, list(CUT.chunks)))
+        read(mode, lambda: read_by_the_sdk(mode, CUT))
     assert caught.value.partial is not None
     assert caught.value.partial.content[0].text == "Hello, w"  # type: ignore[union-attr]
 
@@ -317,12 +281,12 @@ def test_a_cut_body_that_the_sdk_reads(mode: Mode) -> None:
 def test_a_fault_that_the_sdk_meets(mode: Mode) -> None:
     """A transport error behind the SDK is ours."""
     with pytest.raises(StreamConnectionError) as caught:
-        read(mode, lambda: read_by_the_sdk(mode, [*HELLO.chunks[:3], ConnectionResetError("reset")]))
+        read(mode, lambda: read_by_the_sdk(mode, HELLO.reset(after=3)))
     assert caught.value.partial is not None
 
 
 def test_a_whole_body_that_the_sdk_reads(mode: Mode) -> None:
     """The stream is the same, whoever decodes it."""
-    stream, text = read(mode, lambda: read_by_the_sdk(mode, list(HELLO.chunks)))
+    stream, text = read(mode, lambda: read_by_the_sdk(mode, HELLO))
     assert (text, stream.usage.final) == ("Hello, world!", True)
     assert stream.response.is_closed
