@@ -17,6 +17,7 @@ import pytest
 
 from claude_stream import (
     Accumulator,
+    MessageStream,
     StreamConnectionError,
     StreamProtocolError,
     StreamTimeoutError,
@@ -331,6 +332,38 @@ def test_an_observer_cannot_pass_for_the_end(mode: Mode, exc: type[Exception]) -
     assert type(outcome.error.__cause__) is exc
 
 
+def test_going_on_after_ctrl_c() -> None:
+    """Whoever catches KeyboardInterrupt and reads on does not take what he has for the whole message."""
+    iterator = iter_text(failing(KeyboardInterrupt()))
+    assert next(iterator) == "Hello, w"
+    with pytest.raises(KeyboardInterrupt):
+        next(iterator)
+    with pytest.raises(StreamTruncatedError, match="the reading was interrupted") as caught:
+        next(iterator)
+    assert caught.value.partial is not None
+    assert next(iterator, None) is None
+
+
+def test_an_observer_that_closes_the_stream() -> None:
+    """The reader who closes his own stream has had enough: it ends, and nothing is wrong with it."""
+    iterators: list[Any] = []
+
+    def stop(event: Any) -> None:
+        if event.type == "content_block_delta":
+            iterators[0].close()
+
+    iterators.append(tap(EVENTS, stop))
+    assert [event.type for event in iterators[0]] == [event["type"] for event in EVENTS[:3]]
+
+
+def test_closing_in_front_of_what_is_held_back() -> None:
+    """A stream that was closed gives nothing more, also not what was waiting for its end."""
+    iterator: Any = iter_tool_calls(iter(message_events(("tool", {}), ("tool", {}), chunk=99)))
+    assert next(iterator).name == "tool"
+    iterator.close()
+    assert list(iterator) == []
+
+
 def test_an_observers_exception_reaches_the_reader_as_it_is(mode: Mode) -> None:
     """A failing observer is the user's business, even over an SDK stream, and comes in its place."""
     seen: list[str] = []
@@ -421,7 +454,8 @@ def test_a_ping_is_an_unknown_event_with_all_its_fields() -> None:
     assert ping.to_dict() == {"type": "ping", "at": 3}
 
 
-def test_a_second_thread_is_refused() -> None:
+@pytest.mark.parametrize("make", [iter_text, lambda events: MessageStream(events).text_stream], ids=["driver", "view"])
+def test_a_second_thread_is_refused(make: Any) -> None:
     """One reader at a time: the second gets a RuntimeError, and the first is not disturbed."""
     in_source, go_on = threading.Event(), threading.Event()
 
@@ -431,7 +465,7 @@ def test_a_second_thread_is_refused() -> None:
         assert go_on.wait(5)
         yield from EVENTS[3:]
 
-    iterator = iter_text(events())
+    iterator = make(events())
     chunks: list[str] = []
     reader = threading.Thread(target=lambda: chunks.extend(iterator))
     reader.start()
