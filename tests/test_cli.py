@@ -3,19 +3,25 @@
 from __future__ import annotations
 
 import io
+import json
 import os
+import re
 import signal
 import subprocess
 import sys
 import time
 from pathlib import Path
+from typing import Any
 
+import anthropic
 import pytest
 
 from claude_stream import collect, iter_events
 from claude_stream.__main__ import main
-from claude_stream.testing import message_events, replay_client
+from claude_stream.testing import Recording, message_events, replay_client
+from tests.loopback import End, Loopback, Script
 from tests.support import REQUEST, body_of
+from tests.test_record import JSON, Api
 
 PYTHON = [sys.executable, "-m", "claude_stream"]
 DEMO = Path(sys.modules["claude_stream"].__file__ or "").parent / "testing" / "demo.jsonl"
@@ -135,7 +141,7 @@ def test_a_closed_pipe_ends_cleanly() -> None:
 @pytest.mark.skipif(os.name == "nt", reason="signals are POSIX")
 def test_ctrl_c_ends_cleanly() -> None:
     """Ctrl-C stops the command without a traceback, with the status that a shell expects."""
-    process = subprocess.Popen([*PYTHON, "--speed", "0.2"], stdout=subprocess.PIPE, stderr=subprocess.PIPE)
+    process = subprocess.Popen([*PYTHON, "--speed", "0.5"], stdout=subprocess.PIPE, stderr=subprocess.PIPE)
     assert process.stdout is not None
     process.stdout.read(5)
     process.send_signal(signal.SIGINT)
@@ -160,3 +166,315 @@ def test_an_output_of_another_kind(monkeypatch: pytest.MonkeyPatch, file: Path) 
     monkeypatch.setattr(sys, "stdout", replaced)
     assert main(["play", str(file), "--speed", "0"]) == 0
     assert replaced.getvalue().startswith("Hello, world!")
+
+
+# -- check --
+
+CHECKED: dict[str, tuple[bytes | Recording, str]] = {
+    "whole.sse": (
+        body_of(message_events({"type": "thinking", "thinking": "Hm."}, "Hi", ("tool", {}), ("tool", {"a": 1}))),
+        "complete; blocks: 1 thinking, 1 text, 2 tool_use; stop reason: tool_use; 10 tokens in, 12 out",
+    ),
+    "empty answer.jsonl": (
+        Recording.from_events(message_events(stop_reason="max_tokens", usage={"cache_read_input_tokens": 90})),
+        "complete; blocks: none; stop reason: max_tokens; 100 tokens in, 12 out",
+    ),
+    "cut.sse": (body_of(message_events("Hello", cut=3)), "StreamTruncatedError: .*characters of text 5.*"),
+    "reset.jsonl": (Recording.from_events(message_events("Hi")).reset(3), "StreamConnectionError: .*"),
+    "stall.jsonl": (Recording.from_events(message_events("Hi")).stall(3), "StreamTimeoutError: .*"),
+    "error.sse": (body_of(message_events("Hi", error="overloaded_error")), "StreamOverloadedError: .*"),
+    "no JSON.sse": (b"event: message_start\ndata: oops\n\n", "StreamProtocolError: .*"),
+    "page.sse": (b"<html>\nBad\n\ngateway</html>", "StreamProtocolError: .*text/html.*"),
+    "empty.sse": (b"", "StreamTruncatedError: .*"),
+    "proxy.jsonl": (Recording((b"<p>\nBad\n gateway",), status=502), "InternalServerError: .*<p> Bad gateway.*"),
+    "refused.jsonl": (Recording.http_error(529, message="busy\n now"), "OverloadedError: .*529.*busy.*now.*"),
+    "tool.sse": (
+        body_of(message_events(("tool", {"a": 1}), chunk=99)).replace(b'{\\"a', b"oops"),
+        "ToolInputError: .*",
+    ),
+    "damaged.jsonl": (
+        b'{"claude_stream_recording": 1}\n{"at"',
+        r"ValueError: damaged\.jsonl, line 2: not valid JSON.*",
+    ),
+    "missing.sse": (b"", "FileNotFoundError: .*missing.sse.*"),
+}
+
+
+@pytest.fixture
+def checked(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.chdir(tmp_path)
+    for name, (content, _) in CHECKED.items():
+        if isinstance(content, Recording):
+            content.save(name)
+        elif name != "missing.sse":
+            Path(name).write_bytes(content)
+
+
+@pytest.mark.usefixtures("checked")
+def test_check_says_one_line_of_each_file(capfd: pytest.CaptureFixture[str]) -> None:
+    """Each file gets its line on standard output, in order, whatever is wrong with the others, and the status is 1."""
+    assert main(["check", *CHECKED]) == 1
+    captured = capfd.readouterr()
+    lines = captured.out.splitlines()
+    assert len(lines) == len(CHECKED)
+    for line, (name, (_, says)) in zip(lines, CHECKED.items()):
+        assert re.fullmatch(f"{re.escape(name)}: {says}", line), line
+    assert captured.err == ""
+
+
+@pytest.mark.usefixtures("checked")
+@pytest.mark.parametrize("name", CHECKED)
+def test_the_status_of_check(name: str) -> None:
+    """It is 0 if every file is complete, and 1 if one is not, wherever that one stands."""
+    status = 0 if "complete" in CHECKED[name][1] else 1
+    assert main(["check", name]) == status
+    assert main(["check", name, "whole.sse"]) == status
+    assert main(["check", "whole.sse", name]) == status
+
+
+@pytest.mark.parametrize(("cut", "status", "says"), [(None, 0, "complete; "), (3, 1, "StreamTruncatedError: ")])
+def test_check_of_standard_input(
+    monkeypatch: pytest.MonkeyPatch, capfd: pytest.CaptureFixture[str], cut: int | None, status: int, says: str
+) -> None:
+    """`-` is standard input, and is called so."""
+    monkeypatch.setattr(sys, "stdin", io.TextIOWrapper(io.BytesIO(body_of(message_events("Hi", cut=cut)))))
+    assert main(["check", "-"]) == status
+    assert capfd.readouterr().out.startswith(f"-: {says}")
+
+
+@pytest.mark.parametrize("arguments", [["check"], ["ask"], ["play"], ["sing"], ["ask", "Hi", "--max-tokens", "many"]])
+def test_a_command_that_is_none(arguments: list[str], capfd: pytest.CaptureFixture[str]) -> None:
+    """What the command line cannot read is answered with how to use it."""
+    with pytest.raises(SystemExit) as caught:
+        main(arguments)
+    assert caught.value.code == 2
+    assert capfd.readouterr().err.startswith("usage: claude-stream")
+
+
+# -- ask --
+
+ANSWER = message_events("Hello, world!", chunk=5)
+FIRST, REST = body_of(ANSWER[:4]), body_of(ANSWER[4:])  # cut behind the text "Hello, wor"
+
+
+@pytest.fixture
+def asking(monkeypatch: pytest.MonkeyPatch, tmp_path: Path) -> pytest.MonkeyPatch:
+    """Makes an environment in which there is a key, and nothing else that an SDK would look for."""
+    for name in [name for name in os.environ if name.startswith("ANTHROPIC")]:
+        monkeypatch.delenv(name)
+    monkeypatch.setenv("HOME", str(tmp_path))
+    monkeypatch.setenv("NO_PROXY", "*")
+    monkeypatch.setenv("ANTHROPIC_API_KEY", "x")
+    monkeypatch.chdir(tmp_path)
+    return monkeypatch
+
+
+def ask(asking: pytest.MonkeyPatch, server: Loopback | Api, *arguments: str) -> int:
+    """Run the command against a server."""
+    asking.setenv("ANTHROPIC_BASE_URL", server.url)
+    return main(["ask", *(arguments or ["Hi?"])])
+
+
+def test_ask_without_a_key(tmp_path: Path) -> None:
+    """Without a key there is one clear line, and status 2."""
+    kept = {name: value for name, value in os.environ.items() if name in {"PATH", "PYTHONPATH", "SYSTEMROOT"}}
+    coverage = {name: value for name, value in os.environ.items() if name.startswith("COVERAGE_")}
+    done = subprocess.run(
+        [*PYTHON, "ask", "Hi?"],
+        capture_output=True,
+        text=True,
+        timeout=60,
+        env={**kept, **coverage, "HOME": str(tmp_path)},
+        cwd=tmp_path,
+        check=False,
+    )
+    assert (done.returncode, done.stdout) == (2, "")
+    assert done.stderr == "claude-stream: there is no key: set the environment variable ANTHROPIC_API_KEY\n"
+
+
+def test_a_mistake_is_no_missing_key(asking: pytest.MonkeyPatch) -> None:
+    """Any other TypeError is a mistake in the program, and is not hidden."""
+
+    def broken() -> Any:
+        raise TypeError("a mistake")
+
+    asking.setattr(anthropic, "Anthropic", broken)
+    with pytest.raises(TypeError, match="a mistake"):
+        main(["ask", "Hi?"])
+
+
+@pytest.mark.parametrize(
+    ("status", "error"), [(401, "AuthenticationError"), (400, "BadRequestError"), (404, "NotFoundError")]
+)
+def test_ask_that_is_refused(
+    asking: pytest.MonkeyPatch, capfd: pytest.CaptureFixture[str], status: int, error: str
+) -> None:
+    """A request that is refused gives one line on standard error, no text, and status 1."""
+    with Api(Recording.http_error(status, message="no\n way").body(), JSON, status) as server:
+        assert ask(asking, server) == 1
+    captured = capfd.readouterr()
+    assert re.fullmatch(f"claude-stream: {error}: .*{status}.*no.*way.*\n", captured.err)
+    assert captured.out.strip() == ""
+
+
+@pytest.mark.parametrize(
+    ("script", "error"),
+    [
+        ((FIRST, "cut"), "StreamConnectionError"),
+        ((FIRST, "finish"), "StreamTruncatedError"),
+        ((FIRST + body_of(message_events(error="overloaded_error")[-1:]), "finish"), "StreamOverloadedError"),
+        ((FIRST + b"event: message_stop\ndata: oops\n\n", "finish"), "StreamProtocolError"),
+    ],
+)
+def test_an_answer_that_breaks(
+    asking: pytest.MonkeyPatch, capfd: pytest.CaptureFixture[str], script: Script, error: str
+) -> None:
+    """The text so far is on standard output, the error on standard error, the recording in its file; status 1."""
+    with Loopback(script) as server:
+        assert ask(asking, server, "Hi?", "--record", "answer.jsonl") == 1
+    captured = capfd.readouterr()
+    assert captured.out == "Hello, wor\n"
+    assert re.fullmatch(f"claude-stream: {error}: .*\n", captured.err)
+    assert main(["check", "answer.jsonl"]) == 1
+    assert capfd.readouterr().out.startswith(f"answer.jsonl: {error}: ")
+
+
+def test_an_answer_with_a_malformed_tool_call(asking: pytest.MonkeyPatch, capfd: pytest.CaptureFixture[str]) -> None:
+    """A message that cannot be used is an error, though all its text came."""
+    body = body_of(message_events("Hello", ("tool", {"a": 1}), chunk=99)).replace(b'{\\"a', b"oops")
+    with Loopback((body, "finish")) as server:
+        assert ask(asking, server) == 1
+    captured = capfd.readouterr()
+    assert captured.out.startswith("Hello\n")
+    assert captured.err.startswith("claude-stream: ToolInputError: ")
+
+
+def test_a_recording_that_cannot_be_written(asking: pytest.MonkeyPatch, capfd: pytest.CaptureFixture[str]) -> None:
+    """One line that names the file, and status 2; no request is paid for again and again."""
+    with Api(FIRST + REST) as server:
+        assert ask(asking, server, "Hi?", "--record", "missing/answer.jsonl") == 2
+        assert len(server.asked) <= 1
+    err = capfd.readouterr().err
+    assert err.startswith("claude-stream: ")
+    assert "missing/answer.jsonl" in err
+    assert err.count("\n") == 1
+
+
+@pytest.mark.parametrize("prompt", ["Who are you?", "-"])
+def test_an_answer(asking: pytest.MonkeyPatch, capfd: pytest.CaptureFixture[str], prompt: str) -> None:
+    """The question goes out, from standard input, too, and the text comes out on standard output, and nothing else."""
+    asking.setattr(sys, "stdin", io.StringIO("Who are you?"))
+    with Api(FIRST + REST) as server:
+        assert ask(asking, server, prompt) == 0
+        [(headers, body)] = server.asked
+    assert capfd.readouterr() == ("Hello, world!\n", "")
+    assert json.loads(body) == {
+        "model": "claude-sonnet-5-5",
+        "max_tokens": 1024,
+        "messages": [{"role": "user", "content": "Who are you?"}],
+        "stream": True,
+    }
+    assert "x" in {headers.get("x-api-key"), headers.get("authorization", "").removeprefix("Bearer ")}
+
+
+def test_what_can_be_said_of_an_answer(asking: pytest.MonkeyPatch, capfd: pytest.CaptureFixture[str]) -> None:
+    """Model and length reach the API, and the recording holds the answer, which can be checked and played."""
+    with Api(FIRST + REST) as server:
+        options = ["--model", "claude-3", "--max-tokens", "7", "--record", "answer.jsonl"]
+        assert ask(asking, server, *options, "Hi?") == 0
+        [(_, body)] = server.asked
+    asked = json.loads(body)
+    assert (asked["model"], asked["max_tokens"]) == ("claude-3", 7)
+    assert Recording.load("answer.jsonl") == Recording.from_events(ANSWER)
+    assert Recording.load("answer.jsonl").offsets is not None
+    assert main(["check", "answer.jsonl"]) == 0
+    assert main(["play", "answer.jsonl", "--speed", "0"]) == 0
+    assert capfd.readouterr().out.count("Hello, world!") == 2
+
+
+@pytest.mark.parametrize("arguments", [["Hi?"], ["Hi?", "--record", "answer.jsonl"]])
+@pytest.mark.parametrize("end", ["finish", "cut"])
+def test_no_connection_is_left_behind(asking: pytest.MonkeyPatch, end: End, arguments: list[str]) -> None:
+    """However the answer ends, the connection is closed when the command is done."""
+    with Loopback((FIRST, end) if end == "cut" else (FIRST, REST, end)) as server:
+        assert ask(asking, server, *arguments) == (1 if end == "cut" else 0)
+        assert server.wait_until_closed(0.5)
+
+
+class Terminal:
+    """A terminal, to be put in the place of standard output or error, and what it was sent."""
+
+    def __init__(self) -> None:
+        self._master, slave = os.openpty()
+        self.file = os.fdopen(slave, "w")
+
+    def shown(self) -> str:
+        """Close it and return all that it was sent."""
+        self.file.close()
+        sent = b""
+        try:
+            while more := os.read(self._master, 4096):
+                sent += more
+        except OSError:  # on Linux that is how the other side says that it is gone
+            pass
+        os.close(self._master)
+        return sent.decode()
+
+
+HAS_TERMINALS = pytest.mark.skipif(not hasattr(os, "openpty"), reason="there are no pseudo-terminals")
+CLEAR = "\r\x1b[K"
+
+
+@HAS_TERMINALS
+@pytest.mark.parametrize(
+    ("content", "phase", "characters"),
+    [
+        ("Hello", "text", 5),
+        ({"type": "thinking", "thinking": "Hm.", "signature": "c2ln"}, "thinking", 3),
+        (("tool", {"a": 1}), "tool use", 8),
+        ({"type": "server_tool_use", "id": "s", "name": "web_search", "input": {}}, "server tool use", 0),
+    ],
+)
+def test_the_status_line(
+    asking: pytest.MonkeyPatch, capfd: pytest.CaptureFixture[str], content: Any, phase: str, characters: int
+) -> None:
+    """On a terminal a line says phase, time and characters so far, is written over, and is gone at the end."""
+    events = message_events(content)
+    terminal = Terminal()
+    asking.setattr(sys, "stderr", terminal.file)
+    with Loopback((0.16, body_of(events[:-3]), 0.21, body_of(events[-3:]), "finish")) as server:
+        assert ask(asking, server) == 0
+    shown = terminal.shown()
+    *lines, last = shown.split(CLEAR)
+    assert re.fullmatch(r"waiting, 0\.[1-9] s, 0 characters", lines[1])
+    assert re.fullmatch(rf"{phase}, [0-9]\.[0-9] s, {characters} characters", lines[-1])
+    assert (lines[0], last) == ("", "")
+    assert "\n" not in shown
+    assert capfd.readouterr() == ("Hello\n" if phase == "text" else "\n", "")
+
+
+@HAS_TERMINALS
+def test_the_status_line_makes_room_for_text(asking: pytest.MonkeyPatch) -> None:
+    """Where the text goes to a terminal as well, the line goes when the first text comes, and stays away."""
+    terminal = Terminal()
+    asking.setattr(sys, "stdout", terminal.file)
+    asking.setattr(sys, "stderr", terminal.file)
+    with Loopback((0.16, FIRST, 0.25, REST, "finish")) as server:
+        assert ask(asking, server) == 0
+    before, text = terminal.shown().split("Hello", 1)
+    assert "waiting, " in before
+    assert before.endswith(CLEAR)
+    assert text == ", world!\r\n"
+
+
+@HAS_TERMINALS
+def test_the_status_line_makes_room_for_an_error(asking: pytest.MonkeyPatch, capfd: pytest.CaptureFixture[str]) -> None:
+    """The line is gone before an error is shown."""
+    terminal = Terminal()
+    asking.setattr(sys, "stderr", terminal.file)
+    with Loopback((FIRST, 0.16, "cut")) as server:
+        assert ask(asking, server) == 1
+    shown = terminal.shown()
+    assert "text, 0." in shown
+    assert shown.split(CLEAR)[-1].startswith("claude-stream: StreamConnectionError: ")
+    assert capfd.readouterr().out == "Hello, wor\n"

@@ -177,12 +177,10 @@ def _ask(options: argparse.Namespace) -> int:
     prompt: str = sys.stdin.read() if options.prompt == "-" else options.prompt
     accumulator = Accumulator()
     try:
-        client = anthropic.Anthropic()
-        if options.record:
-            client = recording_client(client, options.record)
         with (
+            anthropic.Anthropic() as client,
             _Status(sys.stderr) as status,
-            client.messages.create(
+            (recording_client(client, options.record) if options.record else client).messages.create(
                 model=options.model,
                 max_tokens=options.max_tokens,
                 messages=[{"role": "user", "content": prompt}],

@@ -169,11 +169,11 @@ class ClaudeReplay:
 
     def __call__(self, *recordings: Recorded, **options: Unpack[Options]) -> ReplayClient:
         """Return what `replay_client` does."""
-        return replay_client(*map(self._found, recordings), **options)
+        return replay_client(*map(self._found, recordings), **self._options(options))
 
     def async_client(self, *recordings: Recorded, **options: Unpack[Options]) -> AsyncReplayClient:
         """Return what `async_replay_client` does."""
-        return async_replay_client(*map(self._found, recordings), **options)
+        return async_replay_client(*map(self._found, recordings), **self._options(options))
 
     def recording(self, path: str | os.PathLike[str]) -> Recording:
         """Return a recording of the folder, to cut it, or to let it fail.
@@ -182,6 +182,10 @@ class ClaudeReplay:
             OSError, ValueError: if the file cannot be read, or is damaged.
         """
         return recording_of(self._found(path))
+
+    def _options(self, options: Options) -> Options:
+        choose = options.get("choose")
+        return options if choose is None else {**options, "choose": lambda request: self._found(choose(request))}
 
     def _found(self, recorded: Recorded) -> Recorded:
         return self.folder / recorded if isinstance(recorded, (str, os.PathLike)) else recorded

@@ -12,6 +12,7 @@ from __future__ import annotations
 import json
 import re
 from collections.abc import Mapping
+from itertools import pairwise
 from typing import Any, Literal, NamedTuple, cast
 
 VERSION = 1
@@ -101,15 +102,17 @@ def read_lines(content: bytes, name: str) -> tuple[Head, list[Entry]] | None:
         raise ValueError(f"{name}, line 1: recordings of version {version!r} are not known here, only {VERSION}")
     known: dict[str, Any] = {key: header[key] for key in ("status", "content_type", "headers") if key in header}
     for key, kind in (("status", int), ("content_type", str), ("headers", dict)):
-        if not isinstance(known.get(key, kind()), kind):
+        if type(known.get(key, kind())) is not kind:
             raise ValueError(f"{name}, line 1: `{key}` is {known[key]!r}, and no {kind.__name__}")
+    if not all(isinstance(value, str) for value in known.get("headers", {}).values()):
+        raise ValueError(f"{name}, line 1: `headers` is {known['headers']!r}, and no dict of strings")
     lines = [(number, line) for number, line in enumerate(rest, start=2) if line.strip()]
     entries = [_entry(line, name, number) for number, line in lines]
-    for (number, _), entry, following in zip(lines, entries, entries[1:], strict=False):
+    for ((number, _), entry), ((next_number, _), following) in pairwise(zip(lines, entries, strict=True)):
         if entry.failure is not None:
             raise ValueError(f"{name}, line {number}: nothing can come behind a `failure`")
         if (entry.at is None) != (following.at is None):
-            raise ValueError(f"{name}, line {number + 1}: `at` stands in every line or in none")
+            raise ValueError(f"{name}, line {next_number}: `at` stands in every line or in none")
     return Head(**known, sdk_version=header.get("sdk")), entries
 
 
@@ -121,8 +124,11 @@ def _entry(line: bytes, name: str, number: int) -> Entry:
     if isinstance(event, dict):
         return Entry(at, sse_chunk(cast("dict[str, Any]", event)))
     if isinstance(raw, str):
-        return Entry(at, raw.encode(errors="surrogateescape"))
-    if failure in {"connection", "timeout"}:
+        try:
+            return Entry(at, raw.encode(errors="surrogateescape"))
+        except UnicodeEncodeError as exc:
+            raise ValueError(f"{name}, line {number}: `raw` stands for no bytes: {exc}") from exc
+    if failure in ("connection", "timeout"):
         return Entry(at, b"", Failure(failure, str(entry.get("message", ""))))
     raise ValueError(
         f"{name}, line {number}: there is neither an `event` (an object), nor `raw` (text), "
@@ -137,7 +143,7 @@ def _event_in(chunk: bytes) -> dict[str, Any] | None:
         return None
     try:
         event: Any = json.loads(match[2])
-    except ValueError:
+    except (ValueError, RecursionError):
         return None
     return event if event.get("type") == match[1].decode(errors="replace") else None
 
@@ -160,7 +166,7 @@ def _dump(value: object, *, separators: tuple[str, str] = (",", ":")) -> bytes:
 def _parse(line: bytes, name: str, number: int) -> dict[str, Any]:
     try:
         value = json.loads(line)
-    except ValueError as exc:
+    except (ValueError, RecursionError) as exc:
         raise ValueError(f"{name}, line {number}: not valid JSON: {exc}") from exc
     if not isinstance(value, dict):
         raise ValueError(f"{name}, line {number}: a JSON object was expected")

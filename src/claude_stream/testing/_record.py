@@ -65,10 +65,9 @@ class _File:
         self._append(failure_line(self._now(), failure))
 
     def end(self) -> None:
-        """Write what is left: there will be no more bytes."""
-        if self._rest:
-            chunk, self._rest = self._rest, b""
-            self._append(chunk_line(self._now(), chunk), chunk)
+        """Write what is left, and the header if there was nothing at all: there will be no more bytes."""
+        chunk, self._rest = self._rest, b""
+        self._append(chunk_line(self._now(), chunk) if chunk else b"", chunk)
 
     def _append(self, line: bytes, chunk: bytes = b"") -> None:
         if not self._begun:
@@ -79,6 +78,11 @@ class _File:
 
     def _now(self) -> float:
         return self._clock() - self._start
+
+
+def undecodable(what: str) -> bytes:
+    """Return an event whose data is no JSON, under a name that the SDK looks at."""
+    return b"event: content_block_delta\ndata: %b\n\n" % " ".join(what.split()).encode(errors="replace")
 
 
 class _Recorder(Step):
@@ -97,7 +101,7 @@ class _Recorder(Step):
             self._file.write(sse_chunk({**body, "type": "error"}))
         elif isinstance(exc, StreamProtocolError):
             # The bytes are gone. Data that is no JSON either ends in the same exception, and says what it was.
-            self._file.write(b"data: %b\n\n" % " ".join(exc.message.split()).encode())
+            self._file.write(undecodable(exc.message))
         elif isinstance(exc, StreamConnectionError) and not isinstance(exc, StreamTruncatedError):
             timeout = isinstance(exc, StreamTimeoutError)
             self._file.fail(Failure("timeout" if timeout else "connection", exc.message))
@@ -160,7 +164,7 @@ def recording_client(client: ClientT, path: str | os.PathLike[str], *, clock: Cl
         clock: gives the time in seconds.
 
     Raises:
-        OSError: if a file cannot be written, when the response begins.
+        OSError: if the file cannot be written.
 
     Example:
         >>> from claude_stream import iter_text
@@ -172,9 +176,11 @@ def recording_client(client: ClientT, path: str | os.PathLike[str], *, clock: Cl
         >>> Recording.load("hello.jsonl").status
         200
     """
+    path = Path(path)
+    path.write_bytes(b"")
     package = http_package()
     inner: Any = client._client  # pyright: ignore[reportPrivateUsage] - the SDK has no other way to ask for it
-    recorder = _Wire(package, inner, Path(path), clock)
+    recorder = _Wire(package, inner, path, clock)
     is_async = isinstance(inner, package.AsyncClient)
     outer = (package.AsyncClient if is_async else package.Client)(
         transport=package.MockTransport(recorder.arequest if is_async else recorder.request),
@@ -216,17 +222,19 @@ class _Wire:
             for name, value in received.headers.multi_items()
             if name not in {"content-encoding", "content-length", "transfer-encoding"}
         ]
-        chunks = _RecordedChunks(file, received, self._package.TimeoutException)
+        chunks = _RecordedChunks(file, received, self._package)
         return response(self._package, received.status_code, headers, chunks, received.extensions)
 
 
 class _RecordedChunks(Iterator[bytes], AsyncIterator[bytes]):
     """The chunks of a response, each written down before it is handed on."""
 
-    def __init__(self, file: _File, received: Any, timeout: type[Exception]) -> None:
+    def __init__(self, file: _File, received: Any, package: Any) -> None:
         self._file = file
         self._received = received
-        self._timeout = timeout
+        self._timeout = package.TimeoutException
+        self._undecodable = package.DecodingError
+        self._closed = False
         self._chunks: Any = None
 
     def begin(self) -> Any:
@@ -261,13 +269,21 @@ class _RecordedChunks(Iterator[bytes], AsyncIterator[bytes]):
         return chunk
 
     def _fail(self, exc: Exception) -> None:
+        if self._closed:
+            return  # whoever closed it reads once more to learn of it
+        if isinstance(exc, self._undecodable):
+            self._file.end()
+            self._file.write(undecodable(f"{type(exc).__name__}: {exc}"))
+            return
         kind: Literal["connection", "timeout"] = "timeout" if isinstance(exc, self._timeout) else "connection"
         self._file.fail(Failure(kind, f"{type(exc).__name__}: {exc}"))
 
     def close(self) -> None:
+        self._closed = True
         self._file.end()
         self._received.close()
 
     async def aclose(self) -> None:
+        self._closed = True
         self._file.end()
         await self._received.aclose()

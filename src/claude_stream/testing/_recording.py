@@ -19,7 +19,7 @@ from typing import Any, Literal, TypeAlias, Union, cast
 
 from typing_extensions import Self
 
-from claude_stream import StreamAPIError, StreamProtocolError
+from claude_stream import StreamAPIError
 from claude_stream._sse import SSEDecoder
 
 from ._format import Failure, Head, chunk_line, failure_line, header_line, read_lines, split_events, sse_chunk
@@ -73,11 +73,16 @@ class Recording:
     __hash__ = None  # type: ignore[assignment]  # events are dicts, and have none
 
     def _answer(self) -> tuple[object, ...]:
-        try:
-            body: object = self.events()
-        except StreamProtocolError:
-            body = self.body()
-        return self.status, self.content_type, self.failure, body
+        events = list(self._decoded())
+        body: object = self.body()
+        if any(isinstance(event, dict) for event in events):
+            body = [str(event) if isinstance(event, Exception) else event for event in events]
+        return self.status, self.content_type.partition(";")[0].strip(), self.failure, body
+
+    def _decoded(self) -> Iterator[dict[str, Any] | Exception]:
+        decoder = SSEDecoder()
+        yield from decoder.feed(self.body())
+        yield from decoder.finish()
 
     # -- files and events --
 
@@ -134,7 +139,7 @@ class Recording:
         content = [header_line(Head(self.status, self.content_type, self.headers, self.sdk_version), first)]
         content += map(chunk_line, times, lines.chunks)
         if self.failure is not None:
-            content.append(failure_line(None if lines.offsets is None else lines.offsets[-1], self.failure))
+            content.append(failure_line(lines.offsets[-1] if lines.offsets else None, self.failure))
         path.write_bytes(b"".join(content))
 
     def body(self) -> bytes:
@@ -147,9 +152,8 @@ class Recording:
         Raises:
             StreamProtocolError: if the body is no stream of events, or the data of one cannot be decoded.
         """
-        decoder = SSEDecoder()
         events: list[dict[str, Any]] = []
-        for event in (*decoder.feed(self.body()), *decoder.finish()):
+        for event in self._decoded():
             if isinstance(event, Exception):
                 raise event
             events.append(event)

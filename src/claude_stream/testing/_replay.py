@@ -53,6 +53,16 @@ class Playback(Iterator[bytes], AsyncIterator[bytes]):
         return _give(chunk)
 
 
+class _Async(AsyncIterator[bytes]):
+    """A playback that is an async iterator and nothing else: what is both is read as a sync source."""
+
+    def __init__(self, playback: Playback) -> None:
+        self._playback = playback
+
+    async def __anext__(self) -> bytes:
+        return await anext(self._playback)
+
+
 def _plan(recording: Recording, speed: float | None) -> Iterator[tuple[float, bytes | Exception]]:
     """Give each chunk, and the failure behind the last one, with the seconds to wait before it."""
     times = recording.offsets if speed else None
@@ -134,7 +144,7 @@ class Replay:
         return from_sse(iter(Playback(self._recording, self._speed, self._sleep)))
 
     def __aiter__(self) -> AsyncIterator[RawMessageStreamEvent]:
-        return from_sse(aiter(Playback(self._recording, self._speed, self._sleep)))
+        return from_sse(_Async(Playback(self._recording, self._speed, self._sleep)))
 
 
 def replay(path: Recorded, *, speed: float | None = None, sleep: Sleep | None = None) -> Replay:

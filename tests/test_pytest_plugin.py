@@ -1,0 +1,113 @@
+"""The pytest plugin: in this process, and in one of its own beside a folder with recordings."""
+
+from __future__ import annotations
+
+import re
+import subprocess
+import sys
+from pathlib import Path
+
+import pytest
+
+from claude_stream.testing import ClaudeReplay, Recording, message_events
+
+TESTS = """
+import pytest
+from claude_stream import StreamTruncatedError, collect, iter_text
+from claude_stream.testing import message_events
+
+REQUEST = {"model": "any", "max_tokens": 1, "messages": [], "stream": True}
+
+
+def test_missing(claude_replay):
+    claude_replay("nothing.sse")
+
+
+def test_file(claude_replay):
+    client = claude_replay("a.sse", "b.jsonl")
+    for text in "Hello", "Bye":
+        assert "".join(iter_text(client.messages.create(**REQUEST))) == text
+    assert len(client.requests) == 2
+
+
+def test_async(claude_replay):
+    import anyio
+
+    async def main():
+        client = claude_replay.async_client("a.sse")
+        return (await collect(client.messages.create(**REQUEST))).content[0].text
+
+    assert anyio.run(main) == "Hello"
+
+
+def test_recording(claude_replay):
+    client = claude_replay(claude_replay.recording("a.sse").cut(after=3))
+    with pytest.raises(StreamTruncatedError):
+        collect(client.messages.create(**REQUEST))
+
+
+def test_events(claude_replay):
+    client = claude_replay(message_events("Hi"), speed=0)
+    assert collect(client.messages.create(**REQUEST)).content[0].text == "Hi"
+
+
+@pytest.fixture
+def answer(claude_replay):
+    return claude_replay("a.sse")
+
+
+def test_in_a_fixture(answer):
+    assert collect(answer.messages.create(**REQUEST)).content[0].text == "Hello"
+"""
+
+
+def run_pytest(folder: Path, *arguments: str) -> subprocess.CompletedProcess[str]:
+    """Run pytest in a process and a folder of its own, with every plugin that is installed."""
+    command = [sys.executable, "-m", "pytest", "-p", "no:cacheprovider", *arguments]
+    return subprocess.run(command, cwd=folder, capture_output=True, text=True, timeout=60, check=False)
+
+
+@pytest.fixture
+def project(tmp_path: Path) -> Path:
+    """Return a project with a test file in a folder, and recordings beside it."""
+    (tmp_path / "pytest.ini").write_text("[pytest]\naddopts = --strict-markers --strict-config\n")
+    folder = tmp_path / "tests"
+    (folder / "recordings").mkdir(parents=True)
+    (folder / "test_it.py").write_text(TESTS)
+    Recording.from_events(message_events("Hello")).save(folder / "recordings" / "a.sse")
+    Recording.from_events(message_events("Bye")).save(folder / "recordings" / "b.jsonl")
+    return tmp_path
+
+
+def test_recordings_lie_beside_the_test_file(project: Path) -> None:
+    """The fixture finds recordings in that folder, from wherever pytest runs, and names a path that is missing."""
+    done = run_pytest(project, "-W", "error", "-rf", "tests")
+    assert "1 failed, 5 passed" in done.stdout, done.stdout
+    assert "test_it.py::test_missing - FileNotFoundError" in done.stdout
+    assert str(project / "tests" / "recordings" / "nothing.sse") in done.stdout
+
+
+def test_there_is_one_fixture(tmp_path: Path) -> None:
+    """`pytest --fixtures` shows one of ours, and says what it is for."""
+    listed = run_pytest(tmp_path, "--fixtures").stdout
+    [ours] = re.findall(r"^-+ fixtures defined from claude_stream.*\n([\s\S]*?)^[-=]", listed, re.MULTILINE)
+    [(name, described)] = re.findall(r"^(\w+).* -- .*\n +(.*)$", ours, re.MULTILINE)
+    assert name == "claude_replay"
+    assert (
+        described == "Make clients that answer from the recordings in the folder ``recordings`` beside the test file."
+    )
+
+
+def test_there_is_nothing_else(request: pytest.FixtureRequest) -> None:
+    """The plugin has no hook, and so can add no option, no marker and no setting, and change no test."""
+    manager = request.config.pluginmanager
+    plugin = manager.get_plugin("claude_stream")
+    assert plugin is not None
+    assert manager.get_hookcallers(plugin) == []
+    assert [name for name in dir(plugin) if name.startswith("pytest_")] == []
+
+
+def test_the_folder(claude_replay: ClaudeReplay) -> None:
+    """It is found by the file of the test that asks."""
+    assert type(claude_replay) is ClaudeReplay
+    assert claude_replay.folder == Path(__file__).parent / "recordings"

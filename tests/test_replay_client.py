@@ -1,0 +1,368 @@
+"""Replaying clients: which recording answers which request, what they remember, and refused requests."""
+
+from __future__ import annotations
+
+import contextlib
+import dataclasses
+import time
+from collections.abc import Callable
+from pathlib import Path
+from typing import Any
+
+import anthropic
+import pytest
+
+from claude_stream import StreamConnectionError, collect, iter_text, open_stream, wrap
+from claude_stream.testing import (
+    AsyncReplayClient,
+    ClaudeReplay,
+    Recording,
+    ReplayClient,
+    ReplayRequest,
+    async_replay_client,
+    message_events,
+    replay_client,
+)
+from tests.support import REQUEST, Mode
+from tests.test_open_stream_live import streaming
+from tests.test_transport import (
+    Either,
+    done,
+    in_every_mode,
+    only_new_garbage,  # noqa: F401 - a fixture that takes effect here, too
+)
+
+HELLO = message_events("Hello")
+BYE = message_events("Bye")
+FOLDER = ClaudeReplay(".")
+
+REFUSED: dict[int, str] = {
+    400: "BadRequestError",
+    401: "AuthenticationError",
+    403: "PermissionDeniedError",
+    404: "NotFoundError",
+    413: "RequestTooLargeError",
+    429: "RateLimitError",
+    500: "InternalServerError",
+    529: "OverloadedError",
+}
+
+
+def client_of(mode: Mode, *recordings: Any, **options: Any) -> Any:
+    """Return a replaying client of the mode's colour."""
+    return (async_replay_client if mode.is_async else replay_client)(*recordings, **options)
+
+
+async def text_of(client: Any, **params: Any) -> str:
+    """Send a request, and return the text of the answer."""
+    message = await done(collect(client.messages.create(**{**REQUEST, **params}, stream=True)))
+    return "".join(block.text for block in message.content)
+
+
+def ask(content: str) -> dict[str, Any]:
+    """Return the parameter that holds one question."""
+    return {"messages": [{"role": "user", "content": content}]}
+
+
+# -- what cannot be --
+
+
+@pytest.mark.parametrize("make", [replay_client, async_replay_client, FOLDER, FOLDER.async_client])
+def test_recordings_and_a_choice(make: Callable[..., Any]) -> None:
+    """Answers are given or chosen, and not both."""
+    with pytest.raises(TypeError, match=r"the recordings, or what choose\(\) gives, and not both"):
+        make(HELLO, choose=lambda _: HELLO)
+
+
+@pytest.mark.parametrize("recorded", [5, None, b"data: {}", {"type": "ping"}, ["Hi"]])
+@pytest.mark.parametrize("make", [replay_client, async_replay_client])
+def test_what_is_no_recording(make: Callable[..., Any], recorded: Any) -> None:
+    """What is none is named when the client is made, wherever it stands."""
+    with pytest.raises(TypeError, match="a recording, a path or a list of events") as caught:
+        make(HELLO, recorded)
+    assert repr(recorded) in str(caught.value)
+
+
+@pytest.mark.parametrize("make", [replay_client, async_replay_client])
+def test_a_file_that_cannot_be_read(tmp_path: Path, make: Callable[..., Any]) -> None:
+    """A file that is not there, or is damaged, is refused when the client is made."""
+    with pytest.raises(FileNotFoundError, match=r"nothing\.sse"):
+        make(tmp_path / "nothing.sse")
+    (tmp_path / "damaged.jsonl").write_text('{"claude_stream_recording": 1}\noops')
+    with pytest.raises(ValueError, match=r"damaged\.jsonl, line 2"):
+        make(tmp_path / "damaged.jsonl")
+
+
+@in_every_mode
+async def test_a_choice_that_is_no_recording(mode: Mode) -> None:
+    """What `choose` gives is looked at when it is asked; the SDK wraps all that happens then in its own error."""
+    with pytest.raises(anthropic.APIConnectionError) as caught:
+        await text_of(client_of(mode, choose=lambda _: 5))
+    assert isinstance(caught.value.__cause__, TypeError)
+    assert "this is 5" in str(caught.value.__cause__)
+
+
+@pytest.mark.parametrize("count", [0, 1, 2])
+@in_every_mode
+async def test_running_out_of_recordings_is_clear(mode: Mode, count: int) -> None:
+    """One request too many is an error that counts, and so is the one behind it."""
+    client = client_of(mode, *[HELLO] * count)
+    for _ in range(count):
+        assert await text_of(client) == "Hello"
+    for _ in range(2):
+        with pytest.raises(anthropic.NotFoundError, match=f"no recording is left for request {count + 1}: .* {count}"):
+            await text_of(client)
+
+
+# -- refused requests --
+
+
+@pytest.mark.parametrize("way", ["create", "open_stream"])
+@pytest.mark.parametrize("status", REFUSED)
+@in_every_mode
+async def test_a_refused_request(mode: Mode, status: int, way: str) -> None:
+    """The SDK's own exception for the status is raised, before any stream, with the body and the header."""
+    client = client_of(mode, Recording.http_error(status, message="because", retry_after=7))
+    with pytest.raises(anthropic.APIStatusError) as caught:
+        if way == "create":
+            await done(client.messages.create(**REQUEST, stream=True))
+        else:
+            await streaming(client).__aenter__()
+    error: Any = caught.value
+    assert type(error).__name__ == REFUSED[status] or (status, type(error).__name__) == (413, "ContentTooLargeError")
+    assert type(error).__module__ == "anthropic"
+    assert (error.status_code, error.response.status_code) == (status, status)
+    assert error.body["error"]["message"] == "because"
+    assert error.response.headers["retry-after"] == "7"
+    assert error.response.headers["content-type"] == "application/json"
+    assert error.request_id == "req_replay"
+
+
+@in_every_mode
+async def test_an_error_of_another_type(mode: Mode) -> None:
+    """The type that was asked for is in the body."""
+    client = client_of(mode, Recording.http_error(400, error="billing_error"))
+    with pytest.raises(anthropic.BadRequestError) as caught:
+        await text_of(client)
+    body: Any = caught.value.body
+    assert body["error"] == {"type": "billing_error", "message": "refused"}
+
+
+@in_every_mode
+async def test_nothing_is_retried_by_default(mode: Mode) -> None:
+    """The first answer counts, since a test that passes at the second one hides something."""
+    client = client_of(mode, Recording.http_error(529, retry_after=0), HELLO)
+    with pytest.raises(anthropic.APIStatusError):
+        await text_of(client)
+    assert len(client.requests) == 1
+    assert await text_of(client) == "Hello"
+
+
+@pytest.mark.parametrize(
+    ("status", "retry_after", "at_least", "at_most"),
+    # Left alone, the SDK waits for 0.375 to 0.5 seconds; of zero it takes no notice.
+    [(529, 0, 0.3, 2.0), (429, 0.01, 0.01, 0.37), (529, 0.6, 0.6, 2.0)],
+)
+@in_every_mode
+async def test_a_retry_gets_the_next_recording(
+    mode: Mode, status: int, retry_after: float, at_least: float, at_most: float
+) -> None:
+    """With `max_retries` the SDK asks again, when the header says so, and both requests are noted."""
+    client = client_of(mode, Recording.http_error(status, retry_after=retry_after), HELLO)
+    start = time.monotonic()
+    assert await text_of(client.with_options(max_retries=1), **ask("Hi")) == "Hello"
+    assert at_least <= time.monotonic() - start < at_most
+    assert [request.body["messages"][0]["content"] for request in client.requests] == ["Hi", "Hi"]
+
+
+# -- which recording answers --
+
+
+@pytest.mark.parametrize("cls", [anthropic.Anthropic, anthropic.AsyncAnthropic])
+def test_they_are_clients_of_the_sdk(cls: type[Any]) -> None:
+    """Each is a real client, so that it fits wherever one does, and has a key of its own."""
+    client: Any = (replay_client if cls is anthropic.Anthropic else async_replay_client)()
+    assert isinstance(client, cls)
+    assert isinstance(client, (ReplayClient, AsyncReplayClient))
+    assert client.api_key == "sk-ant-replay"
+    assert client.requests == []
+
+
+@in_every_mode
+async def test_recordings_answer_in_order(mode: Mode, tmp_path: Path) -> None:
+    """Each request gets the next recording, be it one, a list or generator of events, or a file of either format."""
+    for name in ("three.sse", "four.jsonl"):
+        Recording.from_events(message_events(name)).save(tmp_path / name)
+    client = client_of(
+        mode,
+        Recording.from_events(message_events("one")),
+        message_events("two"),
+        tmp_path / "three.sse",
+        str(tmp_path / "four.jsonl"),
+        iter(message_events("five")),
+    )
+    assert [await text_of(client) for _ in range(5)] == ["one", "two", "three.sse", "four.jsonl", "five"]
+
+
+@in_every_mode
+async def test_a_choice_for_each_request(mode: Mode, tmp_path: Path) -> None:
+    """`choose` sees each request and gives anything that stands for a recording, a refusal among them."""
+    Recording.from_events(BYE).save(tmp_path / "Bye.sse")
+    answers = {"Hello": HELLO, "Bye": str(tmp_path / "Bye.sse"), "No": Recording.http_error(403)}
+    seen: list[ReplayRequest] = []
+
+    def choose(request: ReplayRequest) -> Any:
+        seen.append(request)
+        return answers[request.body["messages"][0]["content"]]
+
+    client = client_of(mode, choose=choose)
+    assert [await text_of(client, **ask(question)) for question in ("Bye", "Hello", "Bye")] == ["Bye", "Hello", "Bye"]
+    with pytest.raises(anthropic.PermissionDeniedError):
+        await text_of(client, **ask("No"))
+    assert seen == client.requests
+
+
+@pytest.mark.parametrize("speed", [None, 0, 4])
+@in_every_mode
+async def test_the_recorded_pace(mode: Mode, speed: float | None) -> None:
+    """At speed 4 the stream takes a fourth of the recorded time; without one it comes at once."""
+    chunks = Recording.from_events(HELLO).chunks
+    recording = dataclasses.replace(Recording(chunks), offsets=(0.0,) * 5 + (0.8,) * (len(chunks) - 5))
+    start = time.perf_counter()
+    assert await text_of(client_of(mode, recording, speed=speed)) == "Hello"
+    taken = time.perf_counter() - start
+    assert 0.2 <= taken < 0.7 if speed else taken < 0.2
+
+
+@in_every_mode
+async def test_the_first_text_does_not_wait_for_the_last(mode: Mode) -> None:
+    """The body is streamed: what was recorded early is read early."""
+    recording = Recording.from_events(message_events("Hello, world!", chunk=6))
+    client = client_of(mode, dataclasses.replace(recording, offsets=(0.0,) * 3 + (0.5,) * 5), speed=1)
+    start, times = time.perf_counter(), list[float]()
+    async for _ in Either(iter_text(client.messages.create(**REQUEST, stream=True))):
+        times.append(time.perf_counter() - start)
+    assert len(times) == 3
+    assert times[0] < 0.4
+    assert times[1] >= 0.5
+
+
+@in_every_mode
+async def test_every_way_of_the_sdk(mode: Mode) -> None:
+    """The SDK's own helper, a raw response, `open_stream` and `wrap` read the same answer."""
+    client = client_of(mode, *[HELLO] * 5)
+    manager = client.messages.stream(**REQUEST)
+    async with manager if mode.is_async else _entered(manager) as stream:
+        assert await done(stream.get_final_text()) == "Hello"
+    raw = await done(client.messages.with_raw_response.create(**REQUEST, stream=True))
+    assert (raw.status_code, raw.headers["request-id"]) == (200, "req_replay")
+    assert (await done(collect(await done(raw.parse())))).content[0].text == "Hello"
+    for ours in (open_stream(client, **REQUEST), wrap(client).messages.stream(**REQUEST)):
+        async with ours if mode.is_async else _entered(ours) as stream:
+            assert (await done(stream.get_final_message())).content[0].text == "Hello"
+            assert stream.request_id == "req_replay"
+    assert await text_of(client.with_options(timeout=3)) == "Hello"
+
+
+@contextlib.asynccontextmanager
+async def _entered(manager: Any) -> Any:
+    with manager as stream:
+        yield stream
+
+
+@in_every_mode
+async def test_what_a_recording_says_of_the_response(mode: Mode) -> None:
+    """Content type and headers are those of the recording; its own request id goes before ours."""
+    headers = {"request-id": "req_1", "x-more": "2"}
+    recording = dataclasses.replace(Recording.from_events(HELLO), headers=headers, content_type="text/event-stream;a=b")
+    stream = await done(client_of(mode, recording).messages.create(**REQUEST, stream=True))
+    headers = stream.response.headers
+    assert (headers["request-id"], headers["content-type"]) == ("req_1", "text/event-stream;a=b")
+    assert headers["x-more"] == "2"
+    assert (await done(collect(stream)))._request_id == "req_1"
+
+
+# -- what was asked --
+
+
+@in_every_mode
+async def test_what_was_asked(mode: Mode) -> None:
+    """Path, parameters and headers of each request are there, in order, whatever became of it."""
+    client = client_of(mode, Recording.from_events(HELLO).reset(after=2), HELLO)
+    with pytest.raises(StreamConnectionError):
+        await text_of(client, **ask("Hello?"), extra_headers={"X-Mine": "Yes"}, system="Be brief.")
+    await done(collect(await done(client.beta.messages.create(**REQUEST, stream=True, betas=["b-1"]))))
+    first, second = client.requests
+    assert (first.path, second.path) == ("/v1/messages", "/v1/messages")
+    assert first.body == {**REQUEST, **ask("Hello?"), "system": "Be brief.", "stream": True}
+    assert second.body == {**REQUEST, "stream": True}
+    assert first.headers["x-mine"] == "Yes"
+    assert any(value.endswith("sk-ant-replay") for value in first.headers.values())  # which header, the SDK decides
+    assert second.headers["anthropic-beta"] == "b-1"
+    assert set(first.headers) == {name.lower() for name in first.headers}
+
+
+@in_every_mode
+async def test_a_request_without_a_body(mode: Mode) -> None:
+    """A request that sends nothing has no parameters."""
+    models = Recording((b'{"data": [], "has_more": false}',), content_type="application/json")
+    client = client_of(mode, models)
+    assert (await done(client.models.list())).data == []
+    [request] = client.requests
+    assert (request.path, request.body) == ("/v1/models", {})
+
+
+@in_every_mode
+async def test_copies_share_recordings_and_requests(mode: Mode) -> None:
+    """Copies of a client, and clients wrapped by us, take the next recording, and note what they were asked."""
+    client = client_of(mode, *map(message_events, "abcd"))
+    copies = (client.with_options(timeout=3), client.copy(), wrap(client), client)
+    assert [await text_of(each, **ask(str(number))) for number, each in enumerate(copies)] == ["a", "b", "c", "d"]
+    for each in copies:
+        assert [request.body["messages"][0]["content"] for request in each.requests] == ["0", "1", "2", "3"]
+    assert client_of(mode).requests == []
+
+
+@in_every_mode
+async def test_leaving_early_warns_nobody(mode: Mode) -> None:
+    """A stream that is left in the middle leaves nothing of ours behind, and the client goes on."""
+    client = client_of(mode, message_events("Hello, wonderful world"), HELLO, HELLO)
+    async with Either(iter_text(client.messages.create(**REQUEST, stream=True))) as texts:
+        assert await anext(texts) == "Hello, w"
+    async with streaming(client) as stream:
+        assert await anext(Either(stream.text_stream)) == "Hello"
+    assert await text_of(client) == "Hello"
+
+
+# -- a folder of recordings --
+
+
+@in_every_mode
+async def test_paths_begin_in_the_folder(mode: Mode, tmp_path: Path) -> None:
+    """`ClaudeReplay` finds files in its folder, as strings and as paths, and takes everything else as it is."""
+    Recording.from_events(HELLO).save(tmp_path / "hello.jsonl")
+    claude_replay = ClaudeReplay(str(tmp_path))
+    make: Any = claude_replay.async_client if mode.is_async else claude_replay
+    client = make("hello.jsonl", Path("hello.jsonl"), BYE, claude_replay.recording("hello.jsonl").cut(after=2))
+    assert [await text_of(client) for _ in range(3)] == ["Hello", "Hello", "Bye"]
+    with pytest.raises(StreamConnectionError):
+        await text_of(client)
+    assert await text_of(make(tmp_path / "hello.jsonl", speed=9)) == "Hello"
+    assert claude_replay.folder == tmp_path
+
+
+@in_every_mode
+async def test_chosen_paths_begin_in_the_folder(mode: Mode, tmp_path: Path) -> None:
+    """The paths that `choose` gives begin there as well."""
+    Recording.from_events(HELLO).save(tmp_path / "hello.jsonl")
+    claude_replay = ClaudeReplay(tmp_path)
+    make: Any = claude_replay.async_client if mode.is_async else claude_replay
+    assert await text_of(make(choose=lambda _: "hello.jsonl")) == "Hello"
+
+
+@pytest.mark.parametrize("ask_for", ["__call__", "async_client", "recording"])
+def test_a_file_that_is_not_in_the_folder(tmp_path: Path, ask_for: str) -> None:
+    """A missing file is named with the folder in which it was looked for."""
+    with pytest.raises(FileNotFoundError) as caught:
+        getattr(ClaudeReplay(tmp_path), ask_for)("nothing.sse")
+    assert str(tmp_path / "nothing.sse") in str(caught.value)
