@@ -24,7 +24,7 @@ from ._message import Accumulator
 from ._message_stream import AsyncMessageStream, MessageStream
 from ._patience import Patience
 from ._resilience import Restarts, backoff, restarting
-from ._source import AsyncResponseBytes, ResponseBytes, stream_observer
+from ._source import AsyncResponseBytes, ResponseBytes, is_body, stream_observer
 from ._sse import BodyDecoder
 from ._timing import StreamTimer
 
@@ -231,7 +231,8 @@ class _Request:
             policy = Restarts(self._restarts, backoff, None)
             driver: Any = timed(restarting(lambda: next(first, None) or reopen(), policy, self._drive))
         else:
-            driver = timed(opened, decoder=BodyDecoder(), accumulator=self._accumulator)
+            decoder = BodyDecoder() if is_body(opened) else None
+            driver = timed(opened, decoder=decoder, accumulator=self._accumulator)
         driver.root.patience = self._patience
         return cls(driver, strict=self._strict, output_format=self._output_format, timer=timer)
 

@@ -33,7 +33,7 @@ from typing_extensions import Self
 
 from ._errors import StreamConnectionError, StreamProtocolError, StreamTruncatedError
 from ._events import to_event
-from ._json import is_object
+from ._json import OBJECT
 from ._message import Accumulator
 from ._patience import Patience, Watchdog
 from ._source import (
@@ -186,8 +186,8 @@ class Driver(Generic[T]):
         """Let the span of a traced call have the token usage, which the SDK takes from its own objects alone."""
         show, accumulator = observer.item, self.accumulator
 
-        def item(event: object) -> None:
-            if is_object(event) and event.get("type") in _WITH_USAGE:
+        def item(event: Any) -> None:
+            if type(event) is OBJECT and event.get("type") in _WITH_USAGE:
                 with contextlib.suppress(StreamProtocolError):  # which is for the reader to learn of
                     event = to_event(event, beta=accumulator.beta)
             show(event)

@@ -1,8 +1,8 @@
 """One content block under construction: its start, its deltas, and its input once it closes.
 
 The law: merge by a rule for each delta, and for a delta of a type that came after this library by
-the rule that its fields suggest, so that nothing is lost and nothing raises. A tool's input is
-parsed once, strictly, when the block closes.
+the rule that its fields suggest, so that nothing is lost and nothing raises. Whether a tool's input
+is whole is decided once, strictly, when the block closes.
 """
 
 from __future__ import annotations
@@ -109,7 +109,7 @@ class Block:
                 self._replace({field: value})
 
     def close(self) -> None:
-        """Take the block as finished, and parse its input, once and strictly."""
+        """Take the block as finished, and judge its input, once and strictly."""
         self.open = False
         raw = self.raw
         if not raw:
@@ -119,7 +119,6 @@ class Block:
         except ValueError as exc:
             self.fault = f"it is not whole JSON ({exc})"
             return
-        self._data["input"] = value
         if not is_object(value):
             self.fault = "it is not a JSON object"
 
@@ -129,8 +128,9 @@ class Block:
         return not self.raw.strip() or (self.raw.lstrip()[0] == "{" and self._partial_input() is not None)
 
     def _partial_input(self) -> Any:
+        """Return the input, or what is certain of it as far as it came, or None if that is nothing."""
         try:
-            return jiter.from_json(self.raw.encode("utf-8", "surrogatepass"), partial_mode=True)
+            return jiter.from_json(self.raw.encode("utf-8", "surrogatepass"), partial_mode=True) if self.raw else None
         except ValueError:
             return None
 
@@ -138,10 +138,8 @@ class Block:
         """Return the block's JSON as far as it has come; a copy."""
         data: dict[str, Any] = copy_json(self._data)
         data.update((field, str(text)) for field, text in self._texts.items())
-        if self._json is not None and (self.open or self.fault):
-            partial = self._partial_input() if self.raw else None
-            if partial is not None:
-                data["input"] = partial
+        if self._json is not None and (value := self._partial_input()) is not None:
+            data["input"] = value  # parsed anew, which takes less time than a copy
         return data
 
     def input_error(self) -> ToolInputError:

@@ -77,9 +77,14 @@ _MANAGERS = (
 )
 
 
+def is_body(source: object) -> bool:
+    """Whether this gives bytes that we have to decode."""
+    return isinstance(source, (ResponseBytes, AsyncResponseBytes))
+
+
 def is_live(source: object) -> bool:
     """Whether there is a live response behind this: one of the SDK's streams, or the body of a response."""
-    return isinstance(source, (ResponseBytes, AsyncResponseBytes, *_LIVE))
+    return is_body(source) or isinstance(source, _LIVE)
 
 
 def is_async(source: object) -> bool:
