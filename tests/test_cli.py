@@ -314,7 +314,7 @@ def test_ask_that_is_refused(
         assert ask(asking, server) == 1
     captured = capfd.readouterr()
     assert re.fullmatch(f"claude-stream: {error}: .*{status}.*no.*way.*\n", captured.err)
-    assert captured.out.strip() == ""
+    assert captured.out == ""
 
 
 @pytest.mark.parametrize(

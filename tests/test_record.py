@@ -333,6 +333,14 @@ async def test_a_file_that_cannot_be_written(mode: Mode, tmp_path: Path) -> None
         assert len(server.asked) <= 1
 
 
+def test_misuse_leaves_the_file_alone(path: Path) -> None:
+    """What is no stream is a TypeError before anything is written over."""
+    path.write_text("precious")
+    with pytest.raises(TypeError):
+        record("abc", path)  # type: ignore[call-overload]
+    assert path.read_text() == "precious"
+
+
 @pytest.mark.parametrize("end", ["cut", "reset"])
 @in_every_mode
 async def test_a_broken_connection(mode: Mode, path: Path, end: End) -> None:

@@ -82,6 +82,10 @@ def answer(recording: Recording) -> tuple[object, ...]:
     ("content", "says"),
     [
         ('{"claude_stream_recording": 99}', "line 1: recordings of version 99"),
+        ('{"claude_stream_recording": true}', "line 1: recordings of version True"),
+        ('{"at": 0, "event": {"type": "ping"}}', "line 1: the header line"),
+        ('{"event": {"type": "ping"}}', "line 1: the header line"),
+        (f'{HEADER}\n{{"at": 1e999, "event": {{"type": "ping"}}}}', "line 2: `at` is inf"),
         ('{"claude_stream_recording": null}', "line 1: recordings of version None"),
         ('{"claude_stream_recording": 1', "line 1: not valid JSON"),
         ('{"claude_stream_recording": 1, "status": "200"}', "line 1: `status` is '200', and no int"),
@@ -124,6 +128,22 @@ def test_a_file_that_is_not_there(tmp_path: Path) -> None:
     """A missing file is an OSError that names it."""
     with pytest.raises(FileNotFoundError, match=r"nothing\.sse"):
         Recording.load(tmp_path / "nothing.sse")
+
+
+def test_a_byte_order_mark_is_passed_over(tmp_path: Path) -> None:
+    """Some editors put one in front of the header."""
+    recording = Recording.from_events(EVENTS)
+    recording.save(tmp_path / "x.jsonl")
+    marked = b"\xef\xbb\xbf" + (tmp_path / "x.jsonl").read_bytes()
+    assert Recording.from_bytes(marked) == recording
+
+
+def test_comments_are_no_events() -> None:
+    """What a proxy sends to keep a connection open is not counted where a fault counts events."""
+    body = b": keep-alive\n\n".join((b"", *(sse for sse in Recording.from_events(EVENTS).chunks)))
+    recording = Recording.from_bytes(body)
+    for after in range(len(EVENTS) + 1):
+        assert recording.cut(after).events() == EVENTS[:after]
 
 
 def test_a_recorded_body_survives_both_formats(tmp_path: Path, recorded_body: bytes) -> None:

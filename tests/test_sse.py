@@ -58,7 +58,10 @@ def test_a_body_whole_and_byte_by_byte(name: str, line_end: bytes, bom: bytes) -
         assert decode([body[:at], b"", body[at:]]) == expected
 
 
-@pytest.mark.parametrize("data", [b"{oops", b"null", b"[]", b'"s"', b"1", b'{"a":"\xff"}', b'"\\ud83d'])
+DEEP = b'{"type":"b","a":' + b"[" * 100_000 + b'"\\u0041"' + b"]" * 100_000 + b"}"
+
+
+@pytest.mark.parametrize("data", [b"{oops", b"null", b"[]", b'"s"', b"1", b'{"a":"\xff"}', b'"\\ud83d', DEEP])
 def test_a_fault_comes_in_its_place_among_the_events(data: bytes) -> None:
     """What is no JSON object is an error that names the event, behind the events in front of it."""
     first, fault, last = decode([b'data: {"type":"a"}\n\nevent: b\ndata: ' + data + b'\n\ndata: {"type":"c"}\n\n'])

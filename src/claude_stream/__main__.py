@@ -198,7 +198,8 @@ def _ask(options: argparse.Namespace) -> int:
             raise
         return _say("there is no key: set the environment variable ANTHROPIC_API_KEY", 2)
     except anthropic.AnthropicError as exc:
-        print(flush=True)
+        if accumulator.blocks:
+            print(flush=True)
         return _say(f"{type(exc).__name__}: {exc}", 1)
     return 0
 

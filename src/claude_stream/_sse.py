@@ -175,7 +175,12 @@ def _parse(data: bytes) -> Any:
         return jiter.from_json(data)
     except ValueError:
         # The one thing that json allows and jiter does not is half of a surrogate pair. The SDK uses json.
-        return json.loads(data) if rb"\u" in data else jiter.from_json(data)
+        if rb"\u" not in data:
+            raise
+    try:
+        return json.loads(data)
+    except RecursionError as exc:  # which jiter has as a ValueError
+        raise ValueError("it is nested too deeply") from exc
 
 
 def _is_field(line: bytes) -> bool:

@@ -62,18 +62,18 @@ class StreamTimer(Step):
     def _note_first(self, wire: dict[str, Any], elapsed: float) -> None:
         kind = wire["type"]
         if kind == "content_block_delta":
-            blocks: list[Any] = [wire.get("delta")]
+            self._note_content(wire.get("delta"), elapsed)
         elif kind == "content_block_start":
-            blocks = [wire.get("content_block")]
+            self._note_content(wire.get("content_block"), elapsed)
         elif kind == "message_start" and is_object(wire.get("message")):
-            blocks = initial_content(wire)
-        else:
-            return
-        if self.ttft is None and blocks:
+            for block in initial_content(wire):
+                self._note_content(block, elapsed)
+
+    def _note_content(self, content: Any, elapsed: float) -> None:
+        if self.ttft is None:
             self.ttft = elapsed
-        for block in blocks:
-            if is_object(block) and block.get("text"):
-                self.ttft_text = elapsed
+        if is_object(content) and content.get("text"):
+            self.ttft_text = elapsed
 
     def _note_end(self, wire: dict[str, Any], now: float) -> None:
         kind = wire["type"]

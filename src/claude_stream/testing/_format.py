@@ -10,6 +10,7 @@ the response's headers only those of `KEPT_HEADERS`.
 from __future__ import annotations
 
 import json
+import math
 import re
 from collections.abc import Mapping
 from itertools import pairwise
@@ -21,6 +22,7 @@ KEPT_HEADERS = frozenset({"request-id", "retry-after", "retry-after-ms", "x-shou
 """All that is kept of a response's headers, next to its content type: what an SDK acts on. None is secret."""
 
 _EVENT_END = re.compile(rb"(?<=\n\n)|(?<=\r\r)|(?<=\r\n\r\n)")
+_DATA = re.compile(rb"^data:|[\r\n]data:")
 _AS_THE_API_WRITES = re.compile(rb"event: ([^\r\n]+)\ndata: (\{[^\r\n]*\})\s*\n\n")
 
 
@@ -51,6 +53,11 @@ class Entry(NamedTuple):
 def split_events(body: bytes) -> list[bytes]:
     """Cut a body behind each event; the last piece may be the beginning of one."""
     return [chunk for chunk in _EVENT_END.split(body) if chunk]
+
+
+def is_event(chunk: bytes) -> bool:
+    """Return whether a piece that `split_events` gives is an event, and no comment."""
+    return _DATA.search(chunk) is not None
 
 
 def sse_chunk(event: Mapping[str, Any]) -> bytes:
@@ -93,12 +100,14 @@ def read_lines(content: bytes, name: str) -> tuple[Head, list[Entry]] | None:
     Raises:
         ValueError: if the file is damaged; names the file, the line and the fault.
     """
-    first, *rest = content.splitlines() or [b""]
+    first, *rest = content.removeprefix(b"\xef\xbb\xbf").splitlines() or [b""]
     if not first.lstrip().startswith(b'{"%b"' % MARK.encode()):
+        if first.startswith((b'{"at"', b'{"event"', b'{"raw"', b'{"failure"')):
+            raise ValueError(f"{name}, line 1: the header line of a recording is missing")
         return None
     header = _parse(first, name, 1)
     version = header.get(MARK)
-    if version != VERSION:
+    if type(version) is not int or version != VERSION:
         raise ValueError(f"{name}, line 1: recordings of version {version!r} are not known here, only {VERSION}")
     known: dict[str, Any] = {key: header[key] for key in ("status", "content_type", "headers") if key in header}
     for key, kind in (("status", int), ("content_type", str), ("headers", dict)):
@@ -119,7 +128,7 @@ def read_lines(content: bytes, name: str) -> tuple[Head, list[Entry]] | None:
 def _entry(line: bytes, name: str, number: int) -> Entry:
     entry = _parse(line, name, number)
     at, event, raw, failure = (entry.get(key) for key in ("at", "event", "raw", "failure"))
-    if not (at is None or type(at) in {int, float}):
+    if not (at is None or (type(at) in {int, float} and math.isfinite(at))):
         raise ValueError(f"{name}, line {number}: `at` is {at!r}, and no number of seconds")
     if isinstance(event, dict):
         return Entry(at, sse_chunk(cast("dict[str, Any]", event)))

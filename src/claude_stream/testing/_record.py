@@ -17,6 +17,7 @@ from typing import TYPE_CHECKING, Any, Literal, TypeVar, cast, overload
 import anthropic
 from anthropic.types import RawMessageStreamEvent
 from anthropic.types.beta import BetaRawMessageStreamEvent
+from typing_extensions import Self
 
 from claude_stream import (
     StreamAPIError,
@@ -44,12 +45,16 @@ class _File:
 
     def __init__(self, path: Path, clock: Clock, start: float, head: Head) -> None:
         self._path = path
-        self._path.write_bytes(b"")
         self._clock = clock
         self._start = start
         self._head = head
         self._begun = False
         self._rest = b""
+
+    def create(self) -> Self:
+        """Write the file anew, empty: what cannot be written is known before anything is read."""
+        self._path.write_bytes(b"")
+        return self
 
     def write(self, data: bytes) -> None:
         """Write the events that these bytes make whole, and keep the rest."""
@@ -128,7 +133,8 @@ def record(source: Any, path: str | os.PathLike[str], *, clock: Clock = time.per
     """Yield the events of a stream, and write each into a file, in the ``.jsonl`` format, before it is handed on.
 
     A stream that fails leaves a recording that ends in the same failure. What the source does not show
-    is not recorded: an SDK stream passes over pings. `recording_client` records them as well.
+    is not recorded: an SDK stream passes over pings, and a request that is refused has no stream.
+    `recording_client` records both.
 
     Args:
         source: as for `iter_events`.
@@ -148,7 +154,9 @@ def record(source: Any, path: str | os.PathLike[str], *, clock: Clock = time.per
         True
     """
     file = _File(Path(path), clock, clock(), Head(sdk_version=anthropic.__version__))
-    return drive(source, lambda _: [_Recorder(file)], events=True)
+    driver = drive(source, lambda _: [_Recorder(file)], events=True)
+    file.create()
+    return driver
 
 
 def recording_client(client: ClientT, path: str | os.PathLike[str], *, clock: Clock = time.perf_counter) -> ClientT:
@@ -187,7 +195,6 @@ def recording_client(client: ClientT, path: str | os.PathLike[str], *, clock: Cl
         headers=inner.headers,
         cookies=inner.cookies,
         params=inner.params,
-        timeout=inner.timeout,
     )
     return cast("ClientT", client.copy(http_client=outer))
 
@@ -215,7 +222,7 @@ class _Wire:
         path = self._path if number == 1 else self._path.with_stem(f"{self._path.stem}-{number}")
         content_type = received.headers.get("content-type", "")
         head = Head(received.status_code, content_type, received.headers, anthropic.__version__)
-        file = _File(path, self._clock, start, head)
+        file = _File(path, self._clock, start, head).create()
         # The body is handed on, and recorded, as it is behind any compression.
         headers = [
             (name, value)

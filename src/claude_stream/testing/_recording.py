@@ -22,7 +22,7 @@ from typing_extensions import Self
 from claude_stream import StreamAPIError
 from claude_stream._sse import SSEDecoder
 
-from ._format import Failure, Head, chunk_line, failure_line, header_line, read_lines, split_events, sse_chunk
+from ._format import Failure, Head, chunk_line, failure_line, header_line, is_event, read_lines, split_events, sse_chunk
 
 Recorded: TypeAlias = Union["Recording", str, "os.PathLike[str]", Iterable[Mapping[str, Any]]]
 """A recording, the path of a file that holds one, or a list of events."""
@@ -208,11 +208,13 @@ class Recording:
             ...     print(error.partial.content[0].text)
             Hello,
         """
-        events = self.chunked("event")
-        if not 0 <= after <= len(events.chunks):
-            raise ValueError(f"there are {len(events.chunks)} events, so that nothing can happen after {after}")
-        offsets = None if events.offsets is None else events.offsets[:after]
-        return dataclasses.replace(self, chunks=events.chunks[:after], offsets=offsets, failure=None)
+        pieces = self.chunked("event")
+        ends = [0, *(end for end, chunk in enumerate(pieces.chunks, start=1) if is_event(chunk))]
+        if not 0 <= after < len(ends):
+            raise ValueError(f"there are {len(ends) - 1} events, so that nothing can happen after {after}")
+        end = ends[after]
+        offsets = None if pieces.offsets is None else pieces.offsets[:end]
+        return dataclasses.replace(self, chunks=pieces.chunks[:end], offsets=offsets, failure=None)
 
     def reset(self, after: int) -> Self:
         """Return a recording whose connection is lost behind so many events: a `StreamConnectionError`."""
@@ -254,14 +256,15 @@ class Recording:
             status: the HTTP status, 400 or more.
             error: the ``error.type``; None stands for the documented one of this status.
             message: what the API says.
-            retry_after: the header of that name, in seconds. The SDK obeys it if the client has ``max_retries``.
+            retry_after: the header of that name, in seconds. The SDK obeys it if the client has ``max_retries``,
+                unless it is 0.
 
         Raises:
             ValueError: if the status is none of an error.
 
         Example:
             >>> from claude_stream.testing import Recording, message_events, replay_client
-            >>> client = replay_client(Recording.http_error(529, retry_after=0), message_events("Hello, world!"))
+            >>> client = replay_client(Recording.http_error(529, retry_after=0.01), message_events("Hello, world!"))
             >>> client = client.with_options(max_retries=1)
             >>> client.messages.create(model="any", max_tokens=100, messages=[], stream=True).response.status_code
             200

@@ -65,10 +65,10 @@ class _Async(AsyncIterator[bytes]):
 
 def _plan(recording: Recording, speed: float | None) -> Iterator[tuple[float, bytes | Exception]]:
     """Give each chunk, and the failure behind the last one, with the seconds to wait before it."""
-    times = recording.offsets if speed else None
+    times = [at / speed for at in recording.offsets] if recording.offsets and speed else None
     start = time.monotonic()
     for position, chunk in enumerate(recording.chunks):
-        yield (times[position] / speed - (time.monotonic() - start) if times and speed else 0.0), chunk
+        yield (times[position] - (time.monotonic() - start) if times else 0.0), chunk
     if recording.failure is not None:
         package = http_package()
         error = package.ReadTimeout if recording.failure.kind == "timeout" else package.ReadError
