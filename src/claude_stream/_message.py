@@ -122,7 +122,7 @@ class Accumulator(Step, Generic[MessageT]):
             except KeyError:
                 pass  # it is another kind of event, or lacks something
             if wire is item:
-                to_wire(item)
+                to_wire(item)  # for its checks alone
             passed = guard.feed(wire)
             self._merge(wire)
         except RecursionError:
