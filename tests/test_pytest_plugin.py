@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import os
 import re
 import subprocess
 import sys
@@ -64,7 +65,8 @@ def test_in_a_fixture(answer):
 def run_pytest(folder: Path, *arguments: str) -> subprocess.CompletedProcess[str]:
     """Run pytest in a process and a folder of its own, with every plugin that is installed."""
     command = [sys.executable, "-m", "pytest", "-p", "no:cacheprovider", *arguments]
-    return subprocess.run(command, cwd=folder, capture_output=True, text=True, timeout=60, check=False)
+    outside = {name: value for name, value in os.environ.items() if name != "PYTEST_ADDOPTS"}  # those of this suite
+    return subprocess.run(command, cwd=folder, env=outside, capture_output=True, text=True, timeout=60, check=False)
 
 
 @pytest.fixture
