@@ -202,6 +202,25 @@ async def test_a_body_that_does_not_end(mode: Mode, net: Net, options: dict[str,
             assert server.wait_until_closed()
 
 
+TRIES = 8  # a machine that is busy elsewhere makes a wait longer, and never shorter: the shortest is the library's own
+
+
+@in_every_mode
+async def test_a_body_that_does_not_end_costs_0_3_seconds(mode: Mode, net: Net) -> None:
+    """The same by the clock: from asking for the message to having left the block."""
+    seconds: list[float] = []
+    with net.serve(*[(WHOLE, "linger")] * TRIES) as server:
+        async with client_of(net, server.url, mode) as client:
+            while len(seconds) < TRIES and min(seconds, default=1) >= 0.3:
+                watch = Watch()
+                async with streaming(client) as stream:
+                    watch.__enter__()
+                    await done(stream.get_final_message())
+                watch.__exit__()
+                seconds.append(watch.seconds)
+    assert min(seconds) < 0.3
+
+
 @in_every_mode
 async def test_leaving_at_the_last_event(mode: Mode, net: Net) -> None:
     """Who leaves the block at message_stop does not wait at all for a server that lingers."""
@@ -435,6 +454,24 @@ async def test_stop_button(mode: Mode, net: Net, options: dict[str, Any], readin
     assert type(outcome.error) is StreamConnectionError
     assert outcome.error.retryable is False
     assert text_of(outcome.error.partial) == text_of(stream.current_message_snapshot) == "Hello, wonderful"
+
+
+@SYNC_MODE
+@in_every_mode
+async def test_the_stop_button_takes_less_than_0_3_seconds(mode: Mode, net: Net) -> None:
+    """The same by the clock, over plain HTTP and TLS."""
+    seconds: list[float] = []
+    with net.serve(*[(FIRST, "stall")] * TRIES) as server, ThreadPoolExecutor() as pool:
+        async with client_of(net, server.url, mode) as client:
+            while len(seconds) < TRIES and min(seconds, default=1) >= 0.3:
+                async with streaming(client) as stream:
+                    reader = pool.submit(texts, stream)
+                    assert wait_for_text(stream)
+                    with Watch() as watch:
+                        stream.close()
+                        assert type(reader.result(timeout=4).error) is StreamConnectionError
+                    seconds.append(watch.seconds)
+    assert min(seconds) < 0.3
 
 
 @SYNC_MODE
