@@ -285,6 +285,14 @@ def test_a_fault_that_the_sdk_meets(mode: Mode) -> None:
     assert caught.value.partial is not None
 
 
+def test_a_restart_of_what_the_sdk_reads(mode: Mode, monkeypatch: pytest.MonkeyPatch) -> None:
+    """A stream that the SDK decodes is opened again like any other."""
+    monkeypatch.setattr("claude_stream._client.backoff", lambda _: 0)
+    recordings = [dataclasses.replace(recording, content_type=BEDROCK) for recording in (FAILS_FIRST, HELLO)]
+    stream, text = read(mode, lambda: open_stream(mode.client(*recordings), **REQUEST, restarts=1))
+    assert (text, stream.usage.final) == ("Hello, world!", True)
+
+
 def test_a_whole_body_that_the_sdk_reads(mode: Mode) -> None:
     """The stream is the same, whoever decodes it."""
     stream, text = read(mode, lambda: read_by_the_sdk(mode, HELLO))
