@@ -87,7 +87,7 @@ def test_recorded_events_of_the_helper(recorded_body: bytes, beta: bool) -> None
     """So is each that the SDK's helper puts between them."""
     recording = Recording.from_bytes(recorded_body)
     client = replay_client(recording, recording)
-    made = {"text", "thinking", "signature", "input_json"}
+    made = {"text", "thinking", "signature", "input_json", "citation"}
     with open_stream(messages_of(client, beta), **REQUEST) as stream:
         ours = [event for event in stream if event.type in made]
     with messages_of(client, beta).stream(**REQUEST) as helper:

@@ -42,6 +42,9 @@ over the same chunks, without a client. The helper parses the whole of a tool in
 with the square of the length, which is why it is not asked to read more than 80 KB, and depends on the shape of the
 input, since one long string ("file") is skipped over and many small values ("rows") are each built. The target is for
 the shape "{SHAPE}"; the others are shown beside it.
+
+What dominates, and what was tried where a target is missed, stands in
+[explanation.md](explanation.md#where-the-time-goes).
 """
 
 
