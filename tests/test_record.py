@@ -430,8 +430,6 @@ async def test_a_refused_request(mode: Mode, path: Path, body: bytes) -> None:
     assert again.value.response.headers["retry-after"] == "7"
 
 
-# A generator of the HTTP package, which nobody reads to its end after such an error, warns on trio.
-@pytest.mark.filterwarnings(r"ignore:Async generator 'http(core|x)2?\._(async|transports)\.:ResourceWarning")
 @in_every_mode
 async def test_a_body_that_cannot_be_decompressed(mode: Mode, path: Path) -> None:
     """A body whose compression is broken ends in the same exception when it is replayed."""
