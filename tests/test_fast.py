@@ -15,7 +15,7 @@ from claude_stream._events import to_event
 from claude_stream._fast import DELTA_STRINGS, DELTAS, EVENTS, Shape, event_of, wire_of
 from claude_stream._helper import _BETA, _STABLE
 from claude_stream.testing import Recording, message_events, replay_client
-from tests.support import REQUEST
+from tests.support import REQUEST, WITH_TODAYS_HELPER
 
 IS_BETA = pytest.mark.parametrize("beta", [False, True], ids=["stable", "beta"])
 
@@ -82,6 +82,7 @@ def test_recorded_events(recorded_body: bytes, beta: bool) -> None:
     assert_like_the_sdk(Recording.from_bytes(recorded_body), beta)
 
 
+@WITH_TODAYS_HELPER
 @IS_BETA
 def test_recorded_events_of_the_helper(recorded_body: bytes, beta: bool) -> None:
     """So is each that the SDK's helper puts between them."""

@@ -5,7 +5,6 @@ from __future__ import annotations
 import json
 from typing import Any
 
-import anthropic
 import anyio
 import pydantic
 import pytest
@@ -22,7 +21,7 @@ from claude_stream import (
 )
 from claude_stream.testing import Recording, message_events
 from tests.faults import BODIES
-from tests.support import REQUEST, Mode, body_of
+from tests.support import REQUEST, WITH_TODAYS_HELPER, Mode, body_of
 from tests.test_recordings import merged, wire_events
 
 THINKING = {"type": "thinking", "thinking": "Let me see.", "signature": "c2ln"}
@@ -160,12 +159,6 @@ def differs(name: str, ours: Any, theirs: Any) -> bool:
             **{k: block.get(k) for k in ("content", "input", "encrypted_content")},
         }
     return bool(ours == theirs)
-
-
-# In 0.122 the SDK's helper learnt about the server's tools and about fields set to null.
-WITH_TODAYS_HELPER = pytest.mark.skipif(
-    tuple(int(part) for part in anthropic.__version__.split(".")[:2]) < (0, 122), reason="the SDK's helper is another"
-)
 
 
 @WITH_TODAYS_HELPER
