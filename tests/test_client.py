@@ -14,6 +14,7 @@ from claude_stream import (
     MessageStream,
     StreamConnectionError,
     StreamOverloadedError,
+    StreamTimeoutError,
     StreamTruncatedError,
     open_stream,
     wrap,
@@ -111,6 +112,38 @@ def test_response_and_ids(mode: Mode) -> None:
     assert stream.response.is_closed
     assert stream.current_message_snapshot._request_id == "req_1"
     assert stream.timing.ttft > 0
+
+
+@pytest.mark.parametrize("fault", [HELLO.reset(after=4), HELLO.stall(after=4)], ids=["reset", "stall"])
+def test_the_cause_of_a_broken_body_knows_its_request(mode: Mode, fault: Recording) -> None:
+    """What the transport raised is the cause, and has the request that the HTTP package gives such an error."""
+    with pytest.raises((StreamConnectionError, StreamTimeoutError)) as caught:
+        read(mode, lambda: open_stream(mode.client(fault), **REQUEST))
+    assert caught.value.request.url.path == "/v1/messages"
+    cause: Any = caught.value.__cause__
+    assert cause.request is caught.value.request
+
+
+def test_the_body_is_taken_with_the_first_event(mode: Mode) -> None:
+    """A response that nobody has read yet can be read by others, and afterwards it says that it was."""
+
+    async def other_reader() -> tuple[bytes, str]:
+        manager: Any = open_stream(mode.client(HELLO), **REQUEST)
+        if mode.is_async:
+            async with manager as stream:
+                return await stream.response.aread(), await stream.get_final_text()
+        with manager as stream:
+            return stream.response.read(), stream.get_final_text()
+
+    body, text = mode.run(other_reader) if mode.is_async else Mode("asyncio").run(other_reader)
+    assert (body, text) == (HELLO.body(), "Hello, world!")
+
+    async def late_reader() -> Any:
+        stream, _ = await open_and_read(mode, open_stream(mode.client(HELLO), **REQUEST))
+        return await stream.response.aread() if mode.is_async else stream.response.read()
+
+    with pytest.raises(RuntimeError, match="already been"):  # the HTTP package's StreamConsumed
+        mode.run(late_reader) if mode.is_async else Mode("asyncio").run(late_reader)
 
 
 def test_strict_or_not(mode: Mode) -> None:

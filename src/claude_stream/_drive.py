@@ -40,6 +40,7 @@ from ._source import (
     is_async,
     is_finished,
     is_live,
+    name_request,
     other_content,
     shut_down,
     socket_of,
@@ -238,6 +239,7 @@ class Driver(Generic[T]):
             if self._was_closed and guard.events == 0:
                 return spent(self._source)
             if self._live:
+                name_request(exc, self._source.response)
                 error = guard.fail_in_sdk(exc)
             else:
                 error = guard.fail_in_bytes(exc) if isinstance(self._steps[0], SSEDecoder) else guard.fail(exc)
@@ -257,7 +259,7 @@ class SyncDriver(Driver[T], Iterator[T]):
 
     def __init__(self, *args: Any) -> None:
         super().__init__(*args)
-        self._items: Iterator[Any] = iter(self._source) if self._inner is None else self._inner.pulls()
+        self._items: Iterator[Any] = iter(())  # known when the reading has begun
         self._results: Any = self._read()
         self._reader_thread = 0
         self._source_failed = False
@@ -320,6 +322,7 @@ class SyncDriver(Driver[T], Iterator[T]):
         guard = self.accumulator.guard
         ends_here = self._inner is None
         try:
+            self._items = iter(self._source) if ends_here else self._inner.pulls()
             for item in self._items if self.patience is None else self._wait(self.patience):
                 yield item
                 if guard.stopped and ends_here:

@@ -15,16 +15,18 @@ import jiter
 from ._errors import ToolInputError
 from ._json import copy_json, excerpt, is_array, is_object
 
+PIECES = 1024
+"""How many pieces of a string are kept apart, at most. Pieces of six characters weigh ten times their text."""
+
 
 class Text:
-    """A string under construction. Pieces of six characters weigh ten times their text, so `join` them now and then."""
+    """A string under construction: append to its `pieces`, and `join` them when there are many."""
 
-    __slots__ = ("_joined", "append", "pieces")
+    __slots__ = ("_joined", "pieces")
 
     def __init__(self, start: str = "") -> None:
         self._joined: list[str] = []
         self.pieces = [start]
-        self.append = self.pieces.append
 
     def join(self) -> None:
         self._joined.append("".join(self.pieces))
@@ -61,7 +63,7 @@ class Block:
         return self.type == "tool_use" and not self.raw and not self._data.get("input")
 
     def text_for(self, kind: object) -> Text | None:
-        """Return what the string of each delta of this type is appended to, if that is all there is to merge."""
+        """Return the text that the string of such a delta is a piece of, if that is all there is to merge."""
         if kind == "input_json_delta":
             if self._json is None:
                 self._json = Text()
@@ -102,7 +104,7 @@ class Block:
         for field, value in delta.items():
             before = self._data.get(field)
             if isinstance(value, str) and isinstance(before, (str, type(None))) and field not in ("type", "signature"):
-                self._text(field).append(value)
+                self._text(field).pieces.append(value)
             elif is_array(value) and is_array(before):
                 before.extend(copy_json(value))
             else:

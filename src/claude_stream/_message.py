@@ -8,6 +8,7 @@ from the merged JSON only when somebody asks for the message. Feeding costs the 
 from __future__ import annotations
 
 import contextlib
+import sys
 from collections.abc import Iterable, Mapping
 from typing import Any, Generic, Literal, cast, overload
 
@@ -18,10 +19,10 @@ from typing_extensions import TypeVar
 
 from ._errors import StreamAPIError, StreamError, StreamProtocolError
 from ._events import construct, initial_content, is_beta, to_wire
-from ._fast import DELTA_STRINGS
+from ._fast import DELTA_STRINGS, wire_of
 from ._guard import Guard
 from ._json import OBJECT, copy_json, is_object
-from ._merge import Block, Text
+from ._merge import PIECES, Block, Text
 from ._step import Step
 from ._usage import Usage
 
@@ -78,6 +79,7 @@ class Accumulator(Step, Generic[MessageT]):
         self._delta_type: object = None
         self._field = ""
         self._text = Text()
+        self._pieces = self._text.pieces
 
     def reset(self) -> None:
         """Forget all events, for a stream that starts over."""
@@ -100,29 +102,35 @@ class Accumulator(Step, Generic[MessageT]):
         Raises:
             StreamError: what is wrong with the event, or what an ``error`` event said.
         """
+        wire: Any = item if type(item) is OBJECT else wire_of(item)
+        try:
+            if (
+                wire["index"] is self._index
+                and wire["type"] == "content_block_delta"
+                and type(delta := wire["delta"]) is OBJECT
+                and delta["type"] == self._delta_type
+                and type(piece := delta[self._field]) is str
+            ):
+                # The way that nearly every event takes: one more delta like the last one, for the same block.
+                self.guard.events += 1
+                pieces = self._pieces
+                pieces.append(piece)
+                if len(pieces) > PIECES:
+                    self._text.join()
+                return (wire,)
+        except (KeyError, TypeError):
+            pass  # it is another kind of event, or lacks something
+        return self._take(item)
+
+    def _take(self, item: Any) -> Iterable[dict[str, Any]]:
+        """Take an event of any kind."""
         guard = self.guard
         if guard.stopped:
             return ()
         try:
-            wire: Any = item if type(item) is OBJECT else to_wire(item)
+            wire = to_wire(item)
             if wire is None:
                 return ()
-            try:
-                if wire["index"] is self._index and wire["type"] == "content_block_delta":
-                    # The way that nearly every event takes: one more delta like the last one, for the same block.
-                    delta = wire["delta"]
-                    if type(delta) is OBJECT and delta["type"] == self._delta_type:
-                        piece: Any = delta[self._field]
-                        if type(piece) is str:
-                            guard.events += 1
-                            self._text.append(piece)
-                            if not guard.events % 1024:
-                                self._text.join()
-                            return (wire,)
-            except KeyError:
-                pass  # it is another kind of event, or lacks something
-            if wire is item:
-                to_wire(item)  # for its checks alone
             passed = guard.feed(wire)
             self._merge(wire)
         except RecursionError:
@@ -153,8 +161,11 @@ class Accumulator(Step, Generic[MessageT]):
         if text is None:
             block.add(delta)
             return
-        text.append(delta[DELTA_STRINGS[kind]])
-        self._index, self._delta_type, self._field, self._text = index, kind, DELTA_STRINGS[kind], text
+        text.pieces.append(delta[DELTA_STRINGS[kind]])
+        self._index, self._field, self._text, self._pieces = index, DELTA_STRINGS[kind], text, text.pieces
+        # Not the one string that `jiter` hands out for all of them: comparing that with itself made the whole
+        # pipeline a tenth slower (measured on Python 3.11).
+        self._delta_type = sys.intern(str(kind))
 
     def _start(self, wire: dict[str, Any]) -> None:
         self.beta = self.beta or is_beta(wire)

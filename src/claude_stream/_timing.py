@@ -46,18 +46,31 @@ class StreamTimer(Step):
 
     def feed(self, item: Any) -> Iterable[Any]:
         """Take one event, and return it."""
-        is_delta = type(item) is OBJECT and item.get("type") == "content_block_delta"
-        wire: Any = item if is_delta else to_wire(item)
-        if self._end is None and wire is not None and (is_delta or wire["type"] != "ping"):
-            now = self._clock()
+        try:
+            # Nearly every event is one more delta, of which only the gap in front of it is of interest.
+            goes_on = (
+                type(item) is OBJECT
+                and item["type"] == "content_block_delta"
+                and self._end is None
+                and (self.ttft_text is not None or (self.ttft is not None and "text" not in item["delta"]))
+            )
+        except (KeyError, TypeError):
+            goes_on = False
+        wire: Any = item if goes_on else to_wire(item)
+        if goes_on or (self._end is None and wire is not None and wire["type"] != "ping"):
+            clock = self._clock  # not `self._clock()`, which looks for a method first
+            now = clock()
             if (gap := now - self._last) > self.longest_gap:
                 self.longest_gap = gap
             self._last = now
-            if self.ttft_text is None:
-                self._note_first(wire, now - self._start)
-            if not is_delta:
-                self._note_end(wire, now)
+            if not goes_on:
+                self._note(wire, now)
         return (item,)
+
+    def _note(self, wire: dict[str, Any], now: float) -> None:
+        if self.ttft_text is None:
+            self._note_first(wire, now - self._start)
+        self._note_end(wire, now)
 
     def _note_first(self, wire: dict[str, Any], elapsed: float) -> None:
         kind = wire["type"]
