@@ -12,7 +12,7 @@ from hypothesis import strategies as st
 
 from claude_stream import from_sse, iter_events, open_stream
 from claude_stream._events import to_event
-from claude_stream._fast import DELTA_STRINGS, DELTAS, EVENTS, Shape, event_of, wire_of
+from claude_stream._fast import DELTA_STRINGS, DELTAS, EVENTS, Shape, SourcedEvent, event_of, wire_of
 from claude_stream._helper import _BETA, _STABLE
 from claude_stream.testing import Recording, message_events, replay_client
 from tests.support import REQUEST, WITH_TODAYS_HELPER
@@ -132,7 +132,8 @@ def test_the_short_way_is_taken(kind: str, beta: bool) -> None:
     event = event_of(wire, beta=beta)
     assert type(event) is EVENTS[beta]
     assert type(event.delta) is DELTAS[kind][beta]
-    assert wire_of(event) == wire
+    assert wire_of(event) == wire_of(event, sourced=False) == wire
+    assert not isinstance(wire_of(event, sourced=False), SourcedEvent)
     assert to_event(wire, beta=beta) == event
     assert next(iter(iter_events([message_events("")[0], event]))) is not None
 

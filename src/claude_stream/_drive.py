@@ -26,7 +26,7 @@ from collections.abc import (
     Sequence,
 )
 from itertools import chain
-from typing import Any, Generic, TypeGuard, TypeVar, cast
+from typing import Any, Generic, TypeGuard, TypeVar
 
 import anyio
 from typing_extensions import Self
@@ -52,7 +52,7 @@ from ._sse import SSEDecoder
 from ._step import Step
 
 T = TypeVar("T")
-View = Callable[[dict[str, Any]], Any]
+View = Callable[[Any], Any]
 
 DRAIN_SECONDS = 0.25
 """How long a response may take to end after ``message_stop`` before its connection is given up."""
@@ -86,7 +86,9 @@ def drive(
     inner = source if _is_driver(source) else None
     steps: Sequence[Step]
     if inner is None:
-        accumulator = accumulator or Accumulator[Any](beta=beta)
+        if accumulator is None:
+            accumulator = Accumulator[Any](beta=beta)
+            accumulator.sourced = events  # else nobody gets to see them
         steps = [*([decoder] if decoder else []), accumulator, *make_steps(accumulator)]
     else:
         if inner.view is None or decoder is not None:
@@ -266,15 +268,16 @@ class SyncDriver(Driver[T], Iterator[T]):
         self._closed = False
 
     def __next__(self) -> T:
-        item = self.pull()
+        item: T = self.pull()
         if self.view is None:
-            return cast("T", item)
+            return item
         try:
-            return cast("T", self.view(item))
+            item = self.view(item)
         except Exception as exc:
             self._closed = True
             self._close_live()
             raise self._failed(exc, in_source=False)  # noqa: B904 - it sets the cause itself
+        return item
 
     def pull(self) -> Any:
         """Return the next result, below the view."""
@@ -432,13 +435,14 @@ class AsyncDriver(Driver[T], AsyncIterator[T]):
         return self.pull() if self.view is None else self._view_next(self.view)
 
     async def _view_next(self, view: View) -> T:
-        item = await self.pull()
+        item: T = await self.pull()
         try:
-            return cast("T", view(item))
+            item = view(item)
         except Exception as exc:
             self._outs = iter(())
             await self._close_live()
             raise self._failed(exc, in_source=False)  # noqa: B904 - it sets the cause itself
+        return item
 
     async def pull(self) -> Any:
         """Return the next result, below the view."""

@@ -92,8 +92,11 @@ _delta_shapes = {
     for kind, delta in DELTAS.items()
     for beta in (False, True)
 }
+
 _event_classes = frozenset(EVENTS)
-_delta_classes = frozenset(cls for delta in DELTAS.values() for cls in delta)
+_known_deltas: dict[Any, tuple[str, str]] = {
+    cls: (kind, DELTA_STRINGS[kind]) for kind, delta in DELTAS.items() for cls in delta
+}
 
 
 def event_of(wire: Any, *, beta: bool) -> Any:
@@ -111,18 +114,25 @@ def event_of(wire: Any, *, beta: bool) -> Any:
     return _event_shapes[beta].make({"type": "content_block_delta", "index": index, "delta": inner})
 
 
-def wire_of(event: Any) -> SourcedEvent | None:
-    """Return the wire dict of one of the SDK's objects, or None if it is no delta of one string and nothing else."""
+def wire_of(event: Any, sourced: bool = True) -> dict[str, Any] | None:
+    """Return the wire dict of one of the SDK's objects, or None if it is no delta of one string and nothing else.
+
+    Args:
+        event: any object.
+        sourced: make a `SourcedEvent` of it, which takes longer.
+    """
     if type(event) not in _event_classes:
         return None
     delta: Any = event.delta
-    if type(delta) not in _delta_classes or event.__pydantic_extra__ or delta.__pydantic_extra__:
+    known = _known_deltas.get(type(delta))
+    if known is None or event.__pydantic_extra__ or delta.__pydantic_extra__:
         return None
-    kind: Any = delta.type
-    field = DELTA_STRINGS.get(kind) if type(kind) is str else None
-    if field is None or len(delta.__pydantic_fields_set__) != 2 or len(event.__pydantic_fields_set__) != 3:
+    kind, field = known
+    if delta.type != kind or len(delta.__pydantic_fields_set__) != 2 or len(event.__pydantic_fields_set__) != 3:
         return None
-    wire = SourcedEvent(event.__dict__)
-    wire["delta"] = {"type": kind, field: getattr(delta, field)}
-    wire.source = event
-    return wire
+    wire = {"type": event.type, "index": event.index, "delta": {"type": kind, field: getattr(delta, field)}}
+    if not sourced:
+        return wire
+    remembering = SourcedEvent(wire)
+    remembering.source = event
+    return remembering

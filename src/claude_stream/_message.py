@@ -70,6 +70,7 @@ class Accumulator(Step, Generic[MessageT]):
     def __init__(self, *, beta: bool = False) -> None:
         self.beta = beta
         self.parsed = False  # build the SDK's Parsed* classes, as its MessageStream does
+        self.sourced = True  # let wire dicts remember the objects that they were made from
         self.response: Any = None  # the driver sets it: for the request ID, and for what errors carry
         self.guard = Guard()
         self.blocks: list[Block] = []
@@ -102,7 +103,7 @@ class Accumulator(Step, Generic[MessageT]):
         Raises:
             StreamError: what is wrong with the event, or what an ``error`` event said.
         """
-        wire: Any = item if type(item) is OBJECT else wire_of(item)
+        wire: Any = item if type(item) is OBJECT else wire_of(item, self.sourced)
         try:
             if (
                 wire["index"] is self._index
