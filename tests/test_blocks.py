@@ -188,7 +188,7 @@ def test_malformed_input_makes_collect_raise(mode: Mode, raw: str, stop_reason: 
     error = mode.read(lambda: collect(mode.source(tool_events(raw, stop_reason)))).error
     assert isinstance(error, ToolInputError)
     assert error.partial is not None
-    assert error.partial.content[0].text == "Hello"  # type: ignore[union-attr]  # it is the text block
+    assert error.partial.content[0].text == "Hello"
 
 
 def test_tool_inputs_grow(mode: Mode) -> None:

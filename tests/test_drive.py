@@ -115,7 +115,7 @@ def test_items_that_are_no_events(mode: Mode, item: Any) -> None:
 def test_an_observer_that_cannot_be_called() -> None:
     """`tap` refuses it at once."""
     with pytest.raises(TypeError, match="cannot be called"):
-        tap(EVENTS, None)  # type: ignore[arg-type]  # that is the mistake
+        tap(EVENTS, None)
 
     async def observe(event: object) -> None:
         raise NotImplementedError
@@ -261,9 +261,9 @@ def test_a_users_own_exception_passes_unchanged(mode: Mode, exc: Exception) -> N
 @pytest.mark.parametrize(
     ("exc", "expected"),
     [
-        (anthropic.APIConnectionError(request=None), StreamConnectionError),  # type: ignore[arg-type]
-        (anthropic.APITimeoutError(request=None), StreamTimeoutError),  # type: ignore[arg-type]
-        (anthropic.APIError("odd", request=None, body=None), StreamProtocolError),  # type: ignore[arg-type]
+        (anthropic.APIConnectionError(request=None), StreamConnectionError),
+        (anthropic.APITimeoutError(request=None), StreamTimeoutError),
+        (anthropic.APIError("odd", request=None, body=None), StreamProtocolError),
     ],
 )
 def test_an_error_of_the_sdk_is_ours_whoever_passes_it_on(
@@ -550,7 +550,7 @@ def test_cancelling_leaves_the_partial_readable(mode: Mode) -> None:
 
     mode.run(main)
     assert accumulator.message is not None
-    assert accumulator.message.content[0].text == "Hello, w"  # type: ignore[union-attr]  # it is the text block
+    assert accumulator.message.content[0].text == "Hello, w"
 
 
 def test_leaving_early_closes_what_the_block_is_over(mode: Mode) -> None:
@@ -558,7 +558,7 @@ def test_leaving_early_closes_what_the_block_is_over(mode: Mode) -> None:
 
     async def main() -> None:
         stream = await mode.stream(body_of(EVENTS))
-        async with iter_text(stream) as chunks:  # type: ignore[attr-defined]  # at run time it is one
+        async with iter_text(stream) as chunks:
             async for _ in chunks:
                 break
         assert stream.response.is_closed
@@ -569,7 +569,7 @@ def test_leaving_early_closes_what_the_block_is_over(mode: Mode) -> None:
         mode.run(main)
         return
     stream = mode.stream(body_of(EVENTS))
-    with contextlib.closing(iter_text(stream)) as chunks:  # type: ignore[type-var]  # at run time it has a close
+    with contextlib.closing(iter_text(stream)) as chunks:
         next(chunks)
     assert stream.response.is_closed
     with chunks:
@@ -583,7 +583,7 @@ def test_an_unawaited_request_that_is_never_read(mode: Mode) -> None:
         pytest.skip("there is nothing to await")
 
     async def main() -> None:
-        await iter_text(mode.stream(body_of(EVENTS))).aclose()  # type: ignore[attr-defined]  # at run time it has one
+        await iter_text(mode.stream(body_of(EVENTS))).aclose()
 
     mode.run(main)
     gc.collect()
@@ -593,13 +593,13 @@ def test_closing_over_a_list_is_fine(mode: Mode) -> None:
     """A source that has nothing to close is none to complain about."""
 
     async def main() -> None:
-        async with iter_text(mode.source(EVENTS)) as chunks:  # type: ignore[attr-defined]  # at run time it is one
+        async with iter_text(mode.source(EVENTS)) as chunks:
             assert await chunks.__anext__() == "Hello, w"
 
     if mode.is_async:
         mode.run(main)
     else:
-        with iter_text(EVENTS) as chunks:  # type: ignore[attr-defined]  # at run time it is one
+        with iter_text(EVENTS) as chunks:
             assert next(chunks) == "Hello, w"
     assert not hasattr(EVENTS, "close")
 
@@ -622,13 +622,13 @@ def test_closing_closes_a_users_generator(mode: Mode) -> None:
             closed.append(True)
 
     async def main() -> None:
-        async with iter_text(iter_events(aevents())) as chunks:  # type: ignore[attr-defined]  # at run time it is one
+        async with iter_text(iter_events(aevents())) as chunks:
             assert await chunks.__anext__() == "Hello, w"
 
     if mode.is_async:
         mode.run(main)
     else:
-        with iter_text(iter_events(events())) as chunks:  # type: ignore[attr-defined]  # at run time it is one
+        with iter_text(iter_events(events())) as chunks:
             assert next(chunks) == "Hello, w"
     assert closed == [True]
 
@@ -745,7 +745,7 @@ def test_an_sdk_stream_that_was_read_in_part(mode: Mode) -> None:
 
     async def main() -> None:
         stream = await mode.stream(body_of(EVENTS))
-        async with iter_text(stream) as chunks:  # type: ignore[attr-defined] - at run time it is one
+        async with iter_text(stream) as chunks:
             assert await anext(chunks) == "Hello, w"
             with pytest.raises(TypeError, match="read or closed before"):
                 await collect(stream)

@@ -167,7 +167,7 @@ def test_a_tool_input_error_says_which_call() -> None:
     assert isinstance(error, ValueError)
     assert (error.tool_name, error.tool_use_id, error.raw) == ("tool", "toolu_test_1", '{"a": oops!}')
     assert error.partial is not None
-    assert error.partial.content[0].text == "Hello"  # type: ignore[union-attr]  # it is the text block
+    assert error.partial.content[0].text == "Hello"
 
 
 @pytest.mark.parametrize(
@@ -219,7 +219,7 @@ def test_the_headers_name_request_and_workspace() -> None:
     accumulator.response = SimpleNamespace(headers={"anthropic-workspace-id": "wrkspc_1"})
     accumulator.feed(message_events()[0])
     assert accumulator.message is not None
-    assert accumulator.message._workspace_id == "wrkspc_1"  # type: ignore[attr-defined] - older SDKs have none
+    assert accumulator.message._workspace_id == "wrkspc_1"
     with pytest.raises(StreamAPIError) as caught:
         accumulator.feed(error_event("api_error", request_id="req_from_body"))
     assert (caught.value.request_id, caught.value.workspace_id) == ("req_from_body", "wrkspc_1")

@@ -107,7 +107,7 @@ def test_the_result_of_an_incomplete_message_is_refused() -> None:
     assert not accumulator.complete
     assert accumulator.open_blocks == (0,)
     assert accumulator.message is not None
-    assert accumulator.message.content[0].text == "Hello"  # type: ignore[union-attr]  # it is the text block
+    assert accumulator.message.content[0].text == "Hello"
 
 
 def test_before_the_first_event() -> None:
@@ -123,7 +123,7 @@ def test_a_delta_of_an_unknown_shape_is_merged(fields: dict[str, Any]) -> None:
     events = message_events("Hello")
     events.insert(3, {"type": "content_block_delta", "index": 0, "delta": fields})
     message = collect(events)
-    assert message.content[0].text == "Hello"  # type: ignore[union-attr]  # it is the text block
+    assert message.content[0].text == "Hello"
     assert message.content[0].to_dict().get("volume") == fields.get("volume")
 
 
@@ -183,7 +183,7 @@ def test_a_message_delta_overwrites_and_null_never_erases() -> None:
     ]
     merged = collect(events).to_dict(warnings=False)
     assert merged["stop_reason"] == "end_turn"
-    assert merged["container"]["id"] == "c"  # type: ignore[index]  # a dict here
+    assert merged["container"]["id"] == "c"
     assert merged["usage"] == {"input_tokens": 10, "output_tokens": 9, "cache_read_input_tokens": 5}
     assert merged["context_management"] == {"applied_edits": []}
     assert merged["news"] is None
@@ -230,7 +230,7 @@ def test_citations_are_added(citations: Any) -> None:
     """Citations go behind those that the block starts with, whether it starts with null, none or some."""
     events = message_events({"type": "text", "text": "Hi", "citations": [{"type": "char_location", "cited_text": "b"}]})
     events[1]["content_block"]["citations"] = copy.deepcopy(citations)
-    texts = [citation.cited_text for citation in collect(events).content[0].citations]  # type: ignore[union-attr]
+    texts = [citation.cited_text for citation in collect(events).content[0].citations]
     assert texts == (["a", "b"] if citations else ["b"])
 
 
@@ -325,11 +325,11 @@ def test_changing_an_event_changes_nothing_else() -> None:
     pristine = copy.deepcopy(events)
     for event in iter_events(events):
         if event.type == "content_block_start" and event.content_block.type == "tool_use":
-            event.content_block.input["hacked"] = True  # type: ignore[index]
+            event.content_block.input["hacked"] = True
     assert events == pristine
     news = {"type": "news", "nested": {"list": [1]}}
     [unknown, *_] = iter_events([news, *events])
-    unknown.nested["list"].append(2)  # type: ignore[union-attr] - an unknown event has it
+    unknown.nested["list"].append(2)
     assert news == {"type": "news", "nested": {"list": [1]}}
 
 
@@ -521,7 +521,7 @@ def test_what_was_fed_can_be_changed() -> None:
     ]
     expected = collect(copy.deepcopy(events))
     accumulator = fed(events)
-    citation["list"].append("x")  # type: ignore[attr-defined] - it is the list
+    citation["list"].append("x")
     events[4]["delta"]["notes"][0].append("x")
     events[4]["delta"]["more"]["list"].append("x")
     rest[-2]["delta"]["container"]["list"].append("x")

@@ -199,7 +199,7 @@ def test_a_fault_is_recorded(mode: Mode, path: Path, fault: Any, error: type[Exc
     assert_replayed(path, live)
     recording = Recording.load(path)
     kinds = {StreamConnectionError: "connection", StreamTimeoutError: "timeout"}
-    assert (recording.failure.kind if recording.failure else None) == kinds.get(error)  # type: ignore[call-overload]
+    assert (recording.failure.kind if recording.failure else None) == kinds.get(error)
     again = path.with_name("again.jsonl")  # a recording of the recording
     assert_replayed_by_a_client(path, mode.read(lambda: iter_text(record(mode.stream(recording), again))))
     assert Recording.load(again).cut(after) == recording.cut(after)
@@ -337,7 +337,7 @@ def test_misuse_leaves_the_file_alone(path: Path) -> None:
     """What is no stream is a TypeError before anything is written over."""
     path.write_text("precious")
     with pytest.raises(TypeError):
-        record("abc", path)  # type: ignore[call-overload]
+        record("abc", path)
     assert path.read_text() == "precious"
 
 

@@ -294,7 +294,7 @@ def test_a_fault_is_saved(path: Path, recording: Recording, make: Callable[..., 
     broken.save(path)
     assert Recording.load(path) == broken
     assert (Recording.load(path).offsets or ()) == (broken.offsets or ())
-    assert json.loads(path.read_bytes().splitlines()[-1])["failure"] == broken.failure[0]  # type: ignore[index]
+    assert json.loads(path.read_bytes().splitlines()[-1])["failure"] == broken.failure[0]
 
 
 def test_a_file_as_other_programs_write_it(path: Path) -> None:

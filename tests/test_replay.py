@@ -128,7 +128,7 @@ async def test_a_fault_ends_as_it_is_named(
     assert isinstance(error, StreamError)
     assert isinstance(error, sdk_class)
     assert (error.retryable, error.content_started) == (True, after > 1)
-    assert "".join(block.text for block in error.partial.content) == text if error.partial else after == 0  # type: ignore[union-attr]
+    assert "".join(block.text for block in error.partial.content) == text if error.partial else after == 0
     if isinstance(error, StreamOverloadedError):
         assert (error.status_code, error.type) == (529, "overloaded_error")
     causes = {"reset": http_package().ReadError, "stall": http_package().ReadTimeout}
@@ -232,7 +232,7 @@ def test_passed_directly_it_is_a_sync_source(mode: Mode) -> None:
 async def test_leaving_early_warns_nobody(mode: Mode) -> None:
     """A replay that is left in the middle leaves nothing behind."""
     for stage in (iter_events, iter_text):
-        async for _ in Either(stage(played(mode, RECORDING))):  # type: ignore[operator]
+        async for _ in Either(stage(played(mode, RECORDING))):
             break
 
 

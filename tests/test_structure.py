@@ -134,7 +134,7 @@ def test_async_stands_in_the_drivers_alone(module: str) -> None:
 @pytest.mark.parametrize("module", [claude_stream, claude_stream.testing], ids=lambda module: module.__name__)
 def test_all_is_sorted_and_complete(module: object) -> None:
     """`__all__` is sorted and names every public thing in the module."""
-    names = list(module.__all__)  # type: ignore[attr-defined]  # a module has it
+    names = list(module.__all__)
     assert names == sorted(names)
     assert set(names) <= set(vars(module))
     public = {name for name, value in vars(module).items() if not name.startswith("_") and not _is_module(value)}

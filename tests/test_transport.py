@@ -153,7 +153,7 @@ class Net:
             api_key="x",
             max_retries=0,
             timeout=timeout,
-            http_client=transport,  # type: ignore[arg-type]
+            http_client=transport,
         )
         try:
             yield functools.partial(made.messages.create, **REQUEST, stream=True)

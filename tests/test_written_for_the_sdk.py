@@ -21,7 +21,7 @@ ANSWER = Recording.from_events(message_events(THINKING, "Hello, ", ("get_weather
 @pytest.fixture(params=[lambda client: client, wrap], ids=["plain", "wrapped"])
 def make(request: pytest.FixtureRequest) -> Callable[[Any], Any]:
     """Makes the client under test of a client."""
-    return request.param  # type: ignore[no-any-return]
+    return request.param
 
 
 # -- sync --

@@ -184,7 +184,8 @@ def stream_observer(response: Any) -> Any:
 def name_request(exc: Exception, response: Any) -> None:
     """Tell an exception of the transport its request, as a response does that reads its body itself."""
     if isinstance(getattr(type(exc), "request", None), property):
-        exc.request = response.request  # type: ignore[attr-defined]
+        error: Any = exc
+        error.request = response.request
 
 
 def socket_of(response: Any) -> socket.socket | None:

@@ -30,7 +30,7 @@ SDK_TRACES = "open_telemetry" in inspect.signature(anthropic.Anthropic).paramete
 """Whether the installed SDK is one that can trace its calls."""
 
 
-class Chunks(http.SyncByteStream, http.AsyncByteStream):  # type: ignore[misc]  # chosen at run time
+class Chunks(http.SyncByteStream, http.AsyncByteStream):
     """A body on its way."""
 
     def __init__(self, chunks: Iterable[bytes]) -> None:
@@ -48,7 +48,7 @@ class Chunks(http.SyncByteStream, http.AsyncByteStream):  # type: ignore[misc]  
         raise StopAsyncIteration
 
 
-class Transport(http.BaseTransport, http.AsyncBaseTransport):  # type: ignore[misc]  # chosen at run time
+class Transport(http.BaseTransport, http.AsyncBaseTransport):
     """Answers every request with the same chunks."""
 
     def __init__(self, chunks: Iterable[bytes]) -> None:
