@@ -413,6 +413,14 @@ def test_an_interrupted_message_can_be_sent_back(name: str) -> None:
     assert accumulator.to_param() == param
 
 
+@pytest.mark.parametrize("text", [5, ["a"], {"a": 1}])
+def test_a_text_that_is_no_text_is_not_sent_back(text: Any) -> None:
+    """A delta of an unknown type may put anything in its place."""
+    head, start, *_, stop, tail, end = message_events("Hello")
+    param = fed([head, start, delta(0, type="news", text=text), stop, tail, end]).to_param()
+    assert param is None
+
+
 def test_a_paused_turn_is_sent_back_as_it_is() -> None:
     """With `pause_turn` a server's tool call without result is what the API wants back."""
     param = fed(message_events("Hello", SEARCH, stop_reason="pause_turn")).to_param()

@@ -40,7 +40,6 @@ from ._source import (
     is_async,
     is_finished,
     is_live,
-    name_request,
     other_content,
     shut_down,
     socket_of,
@@ -241,7 +240,6 @@ class Driver(Generic[T]):
             if self._was_closed and guard.events == 0:
                 return spent(self._source)
             if self._live:
-                name_request(exc, self._source.response)
                 error = guard.fail_in_sdk(exc)
             else:
                 error = guard.fail_in_bytes(exc) if isinstance(self._steps[0], SSEDecoder) else guard.fail(exc)
@@ -291,6 +289,7 @@ class SyncDriver(Driver[T], Iterator[T]):
             if self._ended:
                 raise
             # Ctrl-C ended the reading, not the stream. Whoever goes on must not take what he has for all.
+            self._close_live()
             raise self._failed(StreamTruncatedError("the reading was interrupted"), in_source=False) from None
 
     def pulls(self) -> Iterator[Any]:

@@ -269,7 +269,8 @@ class Accumulator(Step, Generic[MessageT]):
         def accepted(index: int, block: dict[str, Any]) -> bool:
             kind = block["type"]
             if kind == "text":
-                return bool((block.get("text") or "").strip())
+                text = block.get("text")
+                return isinstance(text, str) and bool(text.strip())
             if kind == "thinking" and not block.get("signature"):
                 return False
             if kind in ("server_tool_use", "mcp_tool_use") and not paused and block.get("id") not in answered:
@@ -315,7 +316,8 @@ class Accumulator(Step, Generic[MessageT]):
 
     def _attach_response(self, exc: StreamError) -> None:
         headers: Mapping[str, str] = getattr(self.response, "headers", {})
-        exc.request = getattr(self.response, "request", exc.request)
+        with contextlib.suppress(AttributeError, RuntimeError):  # a response of a mock may have been given none
+            exc.request = self.response.request
         exc.request_id = headers.get("request-id") or exc.request_id
         if isinstance(exc, StreamAPIError):
             exc.response = self.response

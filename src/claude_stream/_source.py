@@ -10,7 +10,7 @@ import contextlib
 import inspect
 import socket
 import types
-from collections.abc import AsyncIterable, AsyncIterator, Awaitable, Callable, Iterable, Iterator, Mapping
+from collections.abc import AsyncIterable, AsyncIterator, Awaitable, Iterable, Iterator, Mapping
 from typing import Any
 
 import anthropic
@@ -50,7 +50,7 @@ class ResponseBytes:
         self.close = self.response.close
 
     def __iter__(self) -> Iterator[bytes]:
-        return iter(_body(self.response, self.response.iter_bytes))
+        return _raw(self.response) if _is_raw(self.response) else iter(self.response.iter_bytes())
 
 
 class AsyncResponseBytes:
@@ -61,18 +61,27 @@ class AsyncResponseBytes:
         self.close = self.response.aclose
 
     def __aiter__(self) -> AsyncIterator[bytes]:
-        return aiter(_body(self.response, self.response.aiter_bytes))
+        return aiter(self.response.aiter_raw() if _is_raw(self.response) else self.response.aiter_bytes())
 
 
-def _body(response: Any, read: Callable[[], Any]) -> Any:
-    """Return the body to iterate: by ``read`` if it has to be decoded, or else the transport's own stream.
+def _is_raw(response: Any) -> bool:
+    """Whether the body need not go through the HTTP package's decoders, and was not read into memory by a mock."""
+    return "content-encoding" not in response.headers and not response.is_stream_consumed and not response.is_closed
 
-    The response's `iter_raw` would only count the bytes on the way, and take a tenth of the whole pipeline's time.
-    """
-    if "content-encoding" in response.headers or response.is_stream_consumed or response.is_closed:
-        return read()  # compressed, read into memory by a mock, or nothing to be had, of which `read` tells
+
+def _raw(response: Any) -> Iterator[bytes]:
+    """Yield what ``response.iter_raw()`` does, without a count of the bytes, which takes a tenth of our whole time."""
     response.is_stream_consumed = True
-    return response.stream
+    try:
+        yield from response.stream
+    except Exception as exc:
+        if isinstance(getattr(type(exc), "request", None), property):
+            with contextlib.suppress(Exception):  # a response of a mock may have none, and a property no setter
+                error: Any = exc
+                error.request = response.request
+        raise
+    finally:
+        response.close()
 
 
 _MANAGERS = (
@@ -179,13 +188,6 @@ def _loaded(response: Any) -> bytes | None:
 def stream_observer(response: Any) -> Any:
     """Return what ends the span of a call that the SDK traces, or None if it does not trace this one."""
     return getattr(getattr(response, "stream", None), "stream_observer", None)
-
-
-def name_request(exc: Exception, response: Any) -> None:
-    """Tell an exception of the transport its request, as a response does that reads its body itself."""
-    if isinstance(getattr(type(exc), "request", None), property):
-        error: Any = exc
-        error.request = response.request
 
 
 def socket_of(response: Any) -> socket.socket | None:
