@@ -73,10 +73,11 @@ def sdk_stream(body: Body) -> Any:
     ("failure", "expected"),
     [
         (http.ReadError("lost"), StreamConnectionError),
+        (OSError("lost"), StreamConnectionError),
         (ReadOnlyError("odd"), StreamProtocolError),
         (None, StreamTruncatedError),
     ],
-    ids=["transport", "request that cannot be set", "cut"],
+    ids=["transport", "no request", "request that cannot be set", "cut"],
 )
 @pytest.mark.parametrize(
     "read",
