@@ -96,7 +96,7 @@ def full() -> list[Measurement]:
     return [
         partial(text, EVENTS, TARGETED, seconds=9),
         partial(text, EVENTS, MORE, seconds=1, least=2),
-        partial(layers, EVENTS, 2),
+        partial(layers, EVENTS, 4),
         *traced("sync", TRACED),
         partial(text, 1_000, untargeted([*TARGETED, *MORE]), seconds=1, least=2),
         partial(text, 100_000, LONG, least=1, seconds=1),
