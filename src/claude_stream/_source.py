@@ -1,7 +1,8 @@
 """What may be read, and what is refused: misuse gets an error that names the mistake and the fix.
 
-The law: nothing here reads. A source is looked at, and its live response, where it has one, is asked
-for its state or its socket. Transport packages are not imported: the SDK chooses them.
+The law: nothing here reads by itself. A source is looked at, and its live response, where it has one,
+is asked for its state or its socket; the bytes of its body are for a driver to iterate. Transport
+packages are not imported: the SDK chooses them.
 """
 
 from __future__ import annotations
