@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import functools
 from typing import Any
 
 import pytest
@@ -18,6 +19,7 @@ from claude_stream import (
 from claude_stream.testing import message_events
 from tests.support import Mode
 
+eager_tool_calls = functools.partial(iter_tool_calls, eager=True)
 WEATHER = ("get_weather", {"city": "Paris"})
 
 
@@ -36,39 +38,89 @@ def tool_events(raw: str, stop_reason: str | None, *, block_type: str = "tool_us
     return events
 
 
+NOT_JSON = ['{"n": NaN}', '{"n": -Infinity}']
 BROKEN = ['{"city": oops}', '{"city": "Pa', "[1]", '"Paris"', "null", "{}}"]
 
 
 @pytest.mark.parametrize("raw", BROKEN)
-@pytest.mark.parametrize("stop_reason", ["tool_use", "max_tokens", "end_turn", "refusal"])
-def test_a_broken_call_is_never_handed_out(mode: Mode, raw: str, stop_reason: str) -> None:
+@pytest.mark.parametrize("stop_reason", ["tool_use", "max_tokens", "model_context_window_exceeded"])
+@pytest.mark.parametrize("function", [iter_tool_calls, eager_tool_calls, iter_blocks])
+def test_a_broken_call_is_never_handed_out(mode: Mode, raw: str, stop_reason: str, function: Any) -> None:
     """Cut, malformed and non-object input is a ToolInputError with the raw text and the whole message."""
-    for function in (iter_tool_calls, iter_blocks):
-        outcome = mode.read(lambda f=function: f(mode.source(tool_events(raw, stop_reason))))
-        assert [block.type for block in outcome.items] == (["text"] if function is iter_blocks else [])
-        error = outcome.error
-        assert isinstance(error, ToolInputError)
-        assert (error.raw, error.tool_name, error.tool_use_id) == (raw, "get_weather", "toolu_1")
-        assert error.partial is not None
-        assert error.partial.stop_reason == stop_reason  # it waited for it
-        assert error.usage is not None
-        assert error.usage.output_tokens == 12
+    outcome = mode.read(lambda: function(mode.source(tool_events(raw, stop_reason))))
+    assert [block.type for block in outcome.items] == (["text"] if function is iter_blocks else [])
+    error = outcome.error
+    assert isinstance(error, ToolInputError)
+    assert (error.raw, error.tool_name, error.tool_use_id) == (raw, "get_weather", "toolu_1")
+    assert error.partial is not None
+    assert error.partial.stop_reason == stop_reason  # it waited for it
+    assert error.usage is not None
+    assert error.usage.output_tokens == 12
 
 
-@pytest.mark.parametrize("stop_reason", ["max_tokens", "end_turn", "stop_sequence", "refusal", "new_reason"])
-def test_an_empty_call_is_refused_unless_it_is_to_be_answered(mode: Mode, stop_reason: str) -> None:
-    """Without a byte of input, only `tool_use` and `pause_turn` say that the call was not cut."""
-    outcome = mode.read(lambda: iter_tool_calls(mode.source(tool_events("", stop_reason))))
+NO_ANSWER = ["end_turn", "stop_sequence", "refusal", "pause_turn", "compaction", "new_reason"]
+
+
+@pytest.mark.parametrize("raw", ["", '{"city": "Paris"}', *BROKEN])
+@pytest.mark.parametrize("stop_reason", NO_ANSWER)
+def test_only_tool_use_asks_for_an_answer(mode: Mode, raw: str, stop_reason: str) -> None:
+    """Under any other stop reason, known or not, there is no call to answer, whole, empty or broken."""
+    outcome = mode.read(lambda: iter_tool_calls(mode.source(tool_events(raw, stop_reason))))
+    assert (outcome.items, outcome.error) == ([], None)
+
+
+@pytest.mark.parametrize("raw", NOT_JSON)
+def test_what_python_would_take_for_json(mode: Mode, raw: str) -> None:
+    """NaN and Infinity are no JSON: a request that sends such an input back is refused."""
+    error = mode.read(lambda: iter_tool_calls(mode.source(tool_events(raw, "tool_use")))).error
+    assert isinstance(error, ToolInputError)
+
+
+@pytest.mark.parametrize("stop_reason", ["max_tokens", "model_context_window_exceeded"])
+def test_a_whole_call_of_a_message_that_was_cut(mode: Mode, stop_reason: str) -> None:
+    """Who hit a limit behind a whole call may have wanted to say more: it is not handed out."""
+    outcome = mode.read(lambda: iter_tool_calls(mode.source(tool_events('{"city": "Paris"}', stop_reason))))
+    assert (outcome.items, outcome.error) == ([], None)
+    [call] = mode.read(lambda: eager_tool_calls(mode.source(tool_events('{"city": "Paris"}', stop_reason)))).items
+    assert call.input == {"city": "Paris"}
+
+
+@pytest.mark.parametrize("stop_reason", ["max_tokens", "model_context_window_exceeded"])
+def test_an_empty_call_of_a_message_that_was_cut(mode: Mode, stop_reason: str) -> None:
+    """Without a byte of input, a limit may have cut the call at its first byte."""
+    for function in (iter_tool_calls, eager_tool_calls):
+        outcome = mode.read(lambda f=function: f(mode.source(tool_events("", stop_reason))))
+        assert outcome.items == []
+        assert isinstance(outcome.error, ToolInputError)
+        assert outcome.error.raw == ""
+
+
+def test_a_cut_call_takes_the_whole_ones_with_it(mode: Mode) -> None:
+    """Half of a batch is not what the model wanted to do: the calls go out together, or not at all."""
+    events = message_events(WEATHER, ("get_time", {"zone": "x"}), chunk=99, stop_reason="max_tokens")
+    second = next(e for e in events if e.get("index") == 1 and e["type"] == "content_block_delta")
+    second["delta"]["partial_json"] = '{"zo'
+    outcome = mode.read(lambda: iter_tool_calls(mode.source(events)))
     assert outcome.items == []
     assert isinstance(outcome.error, ToolInputError)
-    assert outcome.error.raw == ""
+    assert outcome.error.tool_name == "get_time"
 
 
-@pytest.mark.parametrize("stop_reason", ["tool_use", "pause_turn"])
-def test_a_call_of_a_tool_without_parameters(mode: Mode, stop_reason: str) -> None:
+def test_calls_in_front_of_a_fallback_are_void(mode: Mode) -> None:
+    """Another model has taken over: what the one before it called is not to be answered."""
+    fallback = {"type": "fallback", "from": {"model": "a"}, "to": {"model": "b"}}
+    events = message_events(WEATHER, fallback, ("get_time", {"zone": "x"}), chunk=99)
+    calls = mode.read(lambda: iter_tool_calls(mode.source(events))).items
+    assert [call.name for call in calls] == ["get_time"]
+    eager = mode.read(lambda: eager_tool_calls(mode.source(events))).items
+    assert [call.name for call in eager] == ["get_weather", "get_time"]
+
+
+def test_a_call_of_a_tool_without_parameters(mode: Mode) -> None:
     """An empty input is handed out when the stop reason says that the call is meant."""
-    [call] = mode.read(lambda: iter_tool_calls(mode.source(tool_events("", stop_reason)))).items
-    assert (call.name, call.input) == ("get_weather", {})
+    for function in (iter_tool_calls, eager_tool_calls):
+        [call] = mode.read(lambda f=function: f(mode.source(tool_events("", "tool_use")))).items
+        assert (call.name, call.input) == ("get_weather", {})
 
 
 def test_a_stream_that_is_cut_before_the_stop_reason(mode: Mode) -> None:
@@ -125,12 +177,30 @@ def test_blocks_come_when_they_close_and_in_order(mode: Mode) -> None:
     assert seen == [("text", 3), ("ping", 11), ("get_weather", 11)]
 
 
-def test_a_call_does_not_wait_for_another(mode: Mode) -> None:
-    """A call that is certain to be whole is handed out although an earlier one is not yet."""
-    outcome = mode.read(lambda: iter_tool_calls(mode.source(message_events(("ping", {}), WEATHER, error="api_error"))))
-    assert [call.name for call in outcome.items] == ["get_weather"]
-    calls = mode.read(lambda: iter_tool_calls(mode.source(message_events(("ping", {}), WEATHER)))).items
-    assert [call.name for call in calls] == ["get_weather", "ping"]
+@pytest.mark.parametrize("eager", [False, True])
+def test_when_calls_come(mode: Mode, eager: bool) -> None:
+    """All together when the message is complete; with `eager`, each as it closes, one without input in its turn."""
+    position = 0
+    seen: list[tuple[str, int]] = []
+
+    def events() -> Any:
+        nonlocal position
+        for number, event in enumerate(message_events(WEATHER, ("ping", {}), ("get_time", {"zone": "x"}), chunk=99)):
+            position = number
+            yield event
+
+    async def read_async() -> None:
+        async for call in iter_tool_calls(mode.source(events()), eager=eager):
+            seen.append((call.name, position))
+
+    if mode.is_async:
+        mode.run(read_async)
+    else:
+        for call in iter_tool_calls(mode.source(events()), eager=eager):
+            seen.append((call.name, position))
+    # Events: 0 message_start, 1-4 get_weather, 5-7 ping, 8-11 get_time, 12 message_delta.
+    first = 4 if eager else 12
+    assert seen == [("get_weather", first), ("ping", 12), ("get_time", 12)]
 
 
 def test_tool_calls_are_yours_alone(mode: Mode) -> None:
@@ -141,10 +211,9 @@ def test_tool_calls_are_yours_alone(mode: Mode) -> None:
         assert (outcome.items, outcome.error) == ([], None)
 
 
-@pytest.mark.parametrize("stop_reason", ["tool_use", "max_tokens"])
-def test_a_call_that_comes_whole_in_its_start(mode: Mode, stop_reason: str) -> None:
+def test_a_call_that_comes_whole_in_its_start(mode: Mode) -> None:
     """Input in content_block_start, with no delta, is the input."""
-    events = tool_events("", stop_reason)
+    events = tool_events("", "tool_use")
     start = next(e for e in events if e.get("content_block", {}).get("type") == "tool_use")
     start["content_block"]["input"] = {"city": "Rome"}
     [call] = mode.read(lambda: iter_tool_calls(mode.source(events))).items
@@ -218,8 +287,11 @@ def test_a_snapshot_at_half_a_surrogate_pair(mode: Mode) -> None:
     assert pieces[-1].snapshot == {"a": 1}
 
 
-def test_a_source_that_fails_hands_out_the_calls_in_front(mode: Mode) -> None:
-    """Calls that were whole before a failure have been handed out."""
-    outcome = mode.read(lambda: iter_tool_calls(mode.source(message_events(WEATHER, "x", error="api_error"))))
-    assert [call.name for call in outcome.items] == ["get_weather"]
+@pytest.mark.parametrize("eager", [False, True])
+def test_a_source_that_fails_behind_a_call(mode: Mode, eager: bool) -> None:
+    """A failure voids the calls in front of it; who is eager has had them."""
+    outcome = mode.read(
+        lambda: iter_tool_calls(mode.source(message_events(WEATHER, "x", error="api_error")), eager=eager)
+    )
+    assert [call.name for call in outcome.items] == (["get_weather"] if eager else [])
     assert isinstance(outcome.error, StreamError)

@@ -17,7 +17,7 @@ from claude_stream import (
     StreamTimeoutError,
     StreamTruncatedError,
     open_stream,
-    wrap,
+    wrap_client,
 )
 from claude_stream.testing import Recording, message_events
 from tests.support import REQUEST, Mode
@@ -60,7 +60,7 @@ def test_what_is_no_client(client: Any) -> None:
     with pytest.raises(TypeError, match="a client of the SDK was expected"):
         open_stream(client, **REQUEST)
     with pytest.raises(TypeError, match="a client of the SDK was expected"):
-        wrap(client)
+        wrap_client(client)
 
 
 def test_stream_is_no_parameter(mode: Mode) -> None:
@@ -156,7 +156,7 @@ def test_strict_or_not(mode: Mode) -> None:
 
 def test_restarts_and_limits(mode: Mode, monkeypatch: pytest.MonkeyPatch) -> None:
     """A stream that fails before its content is asked for again, as often as was said."""
-    monkeypatch.setattr("claude_stream._client.backoff", lambda _: 0)
+    monkeypatch.setattr("claude_stream._open.backoff", lambda _: 0)
     with pytest.raises(StreamOverloadedError):
         read(mode, lambda: open_stream(mode.client(FAILS_FIRST, FAILS_FIRST, HELLO), **REQUEST, restarts=1))
     stream, text = read(
@@ -227,7 +227,7 @@ class OwnClient(anthropic.Anthropic):
 def test_a_wrapped_client(mode: Mode) -> None:
     """It has the same type and the same HTTP client, streams with us, and leaves the one it was made of alone."""
     client = mode.client(HELLO, HELLO, HELLO)
-    wrapped = wrap(client)
+    wrapped = wrap_client(client)
     assert type(wrapped) is type(client)
     assert wrapped._client is client._client
     assert read(mode, lambda: wrapped.messages.stream(**REQUEST))[1] == "Hello, world!"
@@ -239,23 +239,23 @@ def test_a_wrapped_client(mode: Mode) -> None:
 @pytest.mark.parametrize("name", ["with_options", "copy"])
 def test_clients_made_of_a_wrapped_one(mode: Mode, name: str) -> None:
     """Options are kept, and so is the wrapping, with its own options."""
-    wrapped = getattr(wrap(mode.client(CUT), strict=False), name)(timeout=7)
+    wrapped = getattr(wrap_client(mode.client(CUT), strict=False), name)(timeout=7)
     assert wrapped.timeout == 7
     assert read(mode, lambda: wrapped.messages.stream(**REQUEST))[1] == "Hello, w"
 
 
 def test_wrapping_twice(mode: Mode) -> None:
     """It is harmless, and the last options hold."""
-    wrapped = wrap(wrap(mode.client(CUT, CUT), strict=False))
+    wrapped = wrap_client(wrap_client(mode.client(CUT, CUT), strict=False))
     with pytest.raises(StreamTruncatedError):
         read(mode, lambda: wrapped.messages.stream(**REQUEST))
-    assert read(mode, lambda: wrap(wrapped, strict=False).messages.stream(**REQUEST))[1] == "Hello, w"
+    assert read(mode, lambda: wrap_client(wrapped, strict=False).messages.stream(**REQUEST))[1] == "Hello, w"
 
 
 def test_everything_else_is_the_sdks(mode: Mode) -> None:
     """`create`, raw responses and the tool runner are as before."""
     client = mode.client(HELLO, HELLO)
-    wrapped = wrap(client)
+    wrapped = wrap_client(client)
     assert wrapped.beta.messages.tool_runner == client.beta.messages.tool_runner
     assert type(wrapped.messages.with_raw_response) is type(client.messages.with_raw_response)
 
@@ -272,14 +272,14 @@ def test_a_subclass_with_its_own_constructor() -> None:
     """The copy is not constructed, so that it does not matter how."""
     mode = Mode("sync")
     own = OwnClient("mine", mode.client(HELLO)._client)
-    wrapped = wrap(own)
+    wrapped = wrap_client(own)
     assert (type(wrapped), wrapped.name) == (OwnClient, "mine")
     assert read(mode, lambda: wrapped.messages.stream(**REQUEST))[1] == "Hello, world!"
 
 
 def test_a_wrapped_client_in_the_place_of_another(mode: Mode) -> None:
     """Code that was written for the SDK's helper runs as it is."""
-    client = wrap(mode.client(HELLO))
+    client = wrap_client(mode.client(HELLO))
 
     async def main() -> tuple[list[str], Any]:
         if mode.is_async:
@@ -320,7 +320,7 @@ def test_a_fault_that_the_sdk_meets(mode: Mode) -> None:
 
 def test_a_restart_of_what_the_sdk_reads(mode: Mode, monkeypatch: pytest.MonkeyPatch) -> None:
     """A stream that the SDK decodes is opened again like any other."""
-    monkeypatch.setattr("claude_stream._client.backoff", lambda _: 0)
+    monkeypatch.setattr("claude_stream._open.backoff", lambda _: 0)
     recordings = [dataclasses.replace(recording, content_type=BEDROCK) for recording in (FAILS_FIRST, HELLO)]
     stream, text = read(mode, lambda: open_stream(mode.client(*recordings), **REQUEST, restarts=1))
     assert (text, stream.usage.final) == ("Hello, world!", True)

@@ -341,23 +341,27 @@ def test_going_on_after_ctrl_c() -> None:
     with pytest.raises(StreamTruncatedError, match="the reading was interrupted") as caught:
         next(iterator)
     assert caught.value.partial is not None
-    assert next(iterator, None) is None
+    with pytest.raises(StreamTruncatedError, match="the reading was interrupted"):
+        next(iterator)
 
 
 def test_an_observer_that_closes_the_stream() -> None:
-    """The reader who closes his own stream has had enough: it ends, and nothing is wrong with it."""
+    """Closing one's own stream in the middle gives nothing more, and half a message never looks whole."""
     iterators: list[Any] = []
+    seen: list[str] = []
 
     def stop(event: Any) -> None:
         if event.type == "content_block_delta":
             iterators[0].close()
 
     iterators.append(tap(EVENTS, stop))
-    assert [event.type for event in iterators[0]] == [event["type"] for event in EVENTS[:3]]
+    with pytest.raises(StreamConnectionError, match="closed before its message was complete"):
+        seen.extend(event.type for event in iterators[0])
+    assert seen == [event["type"] for event in EVENTS[:3]]
 
 
 def test_closing_in_front_of_what_is_held_back() -> None:
-    """A stream that was closed gives nothing more, also not what was waiting for its end."""
+    """A stream that was closed gives nothing more; a complete message is no reason to complain."""
     iterator: Any = iter_tool_calls(iter(message_events(("tool", {}), ("tool", {}), chunk=99)))
     assert next(iterator).name == "tool"
     iterator.close()
@@ -502,7 +506,9 @@ def test_closing_from_another_thread_never_looks_like_the_end() -> None:
     assert isinstance(outcome[1], StreamConnectionError)
     assert not outcome[1].retryable
     assert outcome[1].partial is not None
-    assert list(iterator) == []
+    with pytest.raises(StreamConnectionError) as caught:
+        next(iterator)
+    assert caught.value is outcome[1]
 
 
 def test_a_second_task_is_refused(mode: Mode) -> None:
@@ -554,7 +560,7 @@ def test_cancelling_leaves_the_partial_readable(mode: Mode) -> None:
 
 
 def test_leaving_early_closes_what_the_block_is_over(mode: Mode) -> None:
-    """A `with` block over an iterator closes the SDK's stream; closing twice is fine, and then it is over."""
+    """A `with` block over an iterator closes the SDK's stream; closing twice is fine, reading on is an error."""
 
     async def main() -> None:
         stream = await mode.stream(body_of(EVENTS))
@@ -563,7 +569,8 @@ def test_leaving_early_closes_what_the_block_is_over(mode: Mode) -> None:
                 break
         assert stream.response.is_closed
         await chunks.aclose()
-        assert [chunk async for chunk in chunks] == []
+        with pytest.raises(StreamConnectionError, match="closed before"):
+            await anext(chunks)
 
     if mode.is_async:
         mode.run(main)
@@ -574,7 +581,8 @@ def test_leaving_early_closes_what_the_block_is_over(mode: Mode) -> None:
     assert stream.response.is_closed
     with chunks:
         pass
-    assert list(chunks) == []
+    with pytest.raises(StreamConnectionError, match="closed before"):
+        next(chunks)
 
 
 def test_an_unawaited_request_that_is_never_read(mode: Mode) -> None:
@@ -679,23 +687,41 @@ def test_an_abandoned_iterator_warns_nobody(mode: Mode) -> None:
         gc.collect()
 
 
-def test_after_a_failure_it_is_over(mode: Mode) -> None:
-    """Reading on after an error gives nothing more."""
+def test_after_a_failure_the_error_comes_again(mode: Mode) -> None:
+    """Reading on after an error raises that very error: a second loop must not take what came for all."""
+    same_error_twice(mode, lambda: iter_text(mode.source(EVENTS[:3])), StreamTruncatedError)
 
+
+def same_error_twice(mode: Mode, make: Callable[[], Any], expected: type[Exception]) -> None:
     async def main() -> None:
-        iterator = iter_text(mode.source(EVENTS[:3]))
-        with pytest.raises(StreamTruncatedError):
-            async for _ in iterator:
-                pass
-        assert [chunk async for chunk in iterator] == []
+        iterator = make()
+        errors: list[Any] = []
+        for _ in range(3):
+            with pytest.raises(expected) as caught:
+                while True:
+                    await anext(iterator)
+            errors.append(caught.value)
+        assert errors[0] is errors[1] is errors[2]
+        with pytest.raises(expected) as caught:
+            await iterator.result()
+        assert caught.value is errors[0]
+
+    def sync_main() -> None:
+        iterator = make()
+        errors: list[Any] = []
+        for _ in range(3):
+            with pytest.raises(expected) as caught:
+                list(iterator)
+            errors.append(caught.value)
+        assert errors[0] is errors[1] is errors[2]
+        with pytest.raises(expected) as caught:
+            iterator.result()
+        assert caught.value is errors[0]
 
     if mode.is_async:
         mode.run(main)
-        return
-    iterator = iter_text(EVENTS[:3])
-    with pytest.raises(StreamTruncatedError):
-        list(iterator)
-    assert list(iterator) == []
+    else:
+        sync_main()
 
 
 @pytest.mark.parametrize(
@@ -720,24 +746,20 @@ def test_an_empty_body_of_bedrock_is_an_event_stream(mode: Mode) -> None:
     assert type(mode.read(lambda: iter_text(mode.stream(recording))).error) is StreamTruncatedError
 
 
-def test_after_an_error_in_the_middle_it_is_over(mode: Mode) -> None:
-    """Reading on after an error neither goes on behind it nor complains again."""
+def test_after_an_error_in_the_middle_it_comes_again(mode: Mode) -> None:
+    """Reading on after an error event does not go on behind it."""
     events = [*EVENTS[:3], error_event("api_error"), *EVENTS[3:]]
+    same_error_twice(mode, lambda: iter_text(mode.source(events)), anthropic.InternalServerError)
 
-    async def main() -> None:
-        iterator = iter_text(mode.source(events))
-        with pytest.raises(anthropic.APIError):
-            async for _ in iterator:
-                pass
-        assert [chunk async for chunk in iterator] == []
 
-    if mode.is_async:
-        mode.run(main)
-        return
-    iterator = iter_text(events)
-    with pytest.raises(anthropic.APIError):
-        list(iterator)
-    assert list(iterator) == []
+def test_after_an_observers_exception_it_comes_again(mode: Mode) -> None:
+    """What a user's own code raised ends the stream for good, on the stages behind it as well."""
+
+    def observe(event: Any) -> None:
+        if event.type == "content_block_delta":
+            raise OwnError
+
+    same_error_twice(mode, lambda: iter_text(tap(mode.source(EVENTS), observe)), OwnError)
 
 
 def test_an_sdk_stream_that_was_read_in_part(mode: Mode) -> None:
@@ -780,14 +802,15 @@ def test_a_close_that_fails_hides_nothing(mode: Mode, monkeypatch: pytest.Monkey
     assert isinstance(outcome.error, anthropic.InternalServerError)
 
 
-def test_closing_where_it_is_read_is_the_end(mode: Mode) -> None:
-    """After a close by the reader itself there is nothing more, and no error, whatever had come already."""
+def test_reading_on_after_a_close(mode: Mode) -> None:
+    """After a close by the reader itself there is nothing more, and what came does not look whole."""
 
     async def main() -> None:
         iterator: Any = from_sse(mode.source([body_of(EVENTS)]))
         assert (await anext(iterator)).type == "message_start"
         await iterator.aclose()
-        assert [event async for event in iterator] == []
+        with pytest.raises(StreamConnectionError, match="closed before its message was complete"):
+            await anext(iterator)
 
     if mode.is_async:
         mode.run(main)
@@ -795,7 +818,8 @@ def test_closing_where_it_is_read_is_the_end(mode: Mode) -> None:
     iterator: Any = from_sse([body_of(EVENTS)])
     assert next(iterator).type == "message_start"
     iterator.close()
-    assert list(iterator) == []
+    with pytest.raises(StreamConnectionError, match="closed before its message was complete"):
+        next(iterator)
 
 
 def test_closing_from_another_thread_after_a_failure() -> None:
@@ -804,23 +828,26 @@ def test_closing_from_another_thread_after_a_failure() -> None:
     with ThreadPoolExecutor() as pool, pytest.raises(StreamTruncatedError):
         pool.submit(list, iterator).result(5)
     iterator.close()
-    assert list(iterator) == []
+    with pytest.raises(StreamTruncatedError):
+        next(iterator)
 
 
-def test_an_iterator_that_is_closed_unread_gives_nothing(mode: Mode) -> None:
-    """What was closed before the first read is over."""
+def test_an_iterator_that_is_closed_unread(mode: Mode) -> None:
+    """What was closed before the first read gives nothing, and says so."""
 
     async def main() -> None:
         iterator: Any = iter_text(mode.source(EVENTS))
         await iterator.aclose()
-        assert [chunk async for chunk in iterator] == []
+        with pytest.raises(StreamConnectionError, match="closed before its message was complete"):
+            await anext(iterator)
 
     if mode.is_async:
         mode.run(main)
         return
     iterator: Any = iter_text(EVENTS)
     iterator.close()
-    assert list(iterator) == []
+    with pytest.raises(StreamConnectionError, match="closed before its message was complete"):
+        next(iterator)
 
 
 def test_closing_a_whole_message_from_another_thread_is_no_error() -> None:
@@ -853,7 +880,7 @@ def test_closing_from_another_task_never_looks_like_the_end(mode: Mode) -> None:
         iterator: Any = iter_text(Waits(EVENTS[:3]))
 
         async def read() -> None:
-            with pytest.raises(StreamConnectionError, match="closed while it was being read") as caught:
+            with pytest.raises(StreamConnectionError, match="closed before its message was complete") as caught:
                 async for _ in iterator:
                     pass
             assert not caught.value.retryable

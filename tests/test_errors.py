@@ -24,6 +24,7 @@ from claude_stream import (
     collect,
     from_sse,
 )
+from claude_stream._steps.builder import MessageBuilder
 from claude_stream.testing import message_events
 from tests.faults import error_event
 from tests.support import Mode, body_of
@@ -106,15 +107,14 @@ def test_an_error_event_of_any_shape_is_an_api_error(body: Any) -> None:
 
 def test_a_bedrock_frame_in_the_text_of_an_error() -> None:
     """SDKs before 1.13 show a Bedrock exception frame in a ValueError; it is an API error all the same."""
-    from claude_stream._errors import bedrock_error
-    from claude_stream._guard import Guard
+    from claude_stream._translate import from_sdk
 
     frame = {"headers": {":exception-type": "throttlingException"}, "body": b'{"message": "slow down"}'}
-    error = Guard().fail_in_sdk(ValueError(f"Bad response code, expected 200: {frame}"))
+    error = from_sdk(ValueError(f"Bad response code, expected 200: {frame}"), 1)
     assert isinstance(error, claude_stream.StreamRateLimitError)
     assert "slow down" in str(error)
-    assert bedrock_error("Bad response code, expected 200: oops") is None
-    assert bedrock_error("something else") is None
+    for other in ("Bad response code, expected 200: oops", "something else"):
+        assert type(from_sdk(ValueError(other), 1)) is StreamProtocolError
 
 
 def test_the_request_id_of_the_body_is_used_where_there_is_no_header() -> None:
@@ -215,11 +215,11 @@ def test_what_came_is_said_once(mode: Mode) -> None:
 
 def test_the_headers_name_request_and_workspace() -> None:
     """The response's headers are read as by the SDK, and the body's request ID does where there is no header."""
-    accumulator = Accumulator()
-    accumulator.response = SimpleNamespace(headers={"anthropic-workspace-id": "wrkspc_1"})
-    accumulator.feed(message_events()[0])
-    assert accumulator.message is not None
-    assert accumulator.message._workspace_id == "wrkspc_1"
+    builder = MessageBuilder()
+    builder.response = SimpleNamespace(headers={"anthropic-workspace-id": "wrkspc_1"})
+    builder.feed(message_events()[0])
+    assert builder.message is not None
+    assert builder.message._workspace_id == "wrkspc_1"
     with pytest.raises(StreamAPIError) as caught:
-        accumulator.feed(error_event("api_error", request_id="req_from_body"))
+        builder.feed(error_event("api_error", request_id="req_from_body"))
     assert (caught.value.request_id, caught.value.workspace_id) == ("req_from_body", "wrkspc_1")

@@ -9,7 +9,7 @@ from anthropic import types
 from anthropic.types import beta as beta_types
 
 from claude_stream import UnknownEvent
-from claude_stream._events import SourcedEvent, to_event, to_wire
+from claude_stream._wire.events import SourcedEvent, to_event, to_wire
 from claude_stream._json import excerpt
 from claude_stream.testing import message_events
 

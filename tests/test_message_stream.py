@@ -14,6 +14,7 @@ from anthropic.types import ParsedMessage
 from claude_stream import (
     AsyncMessageStream,
     MessageStream,
+    StreamConnectionError,
     StreamTruncatedError,
     ToolInputError,
     collect,
@@ -61,6 +62,13 @@ def with_stream(mode: Mode, source: Any, use: Any, **options: Any) -> Any:
     """Open a stream over events, in the mode's colour, and run an async function with its reader."""
 
     async def main() -> Any:
+        if "output_format" in options:  # which is an option of a request
+            request = open_stream(mode.client(Recording.from_events(source)), **REQUEST, **options)
+            if mode.is_async:
+                async with request as stream:
+                    return await use(Reader(mode, stream))
+            with request as sync_stream:
+                return await use(Reader(mode, sync_stream))
         if mode.is_async:
             async with AsyncMessageStream(mode.source(source), **options) as stream:
                 return await use(Reader(mode, stream))
@@ -303,8 +311,8 @@ def test_events_that_nobody_looks_at_are_not_built(mode: Mode, monkeypatch: pyte
     def built(*_: Any) -> Any:
         raise AssertionError("an event was built")
 
-    monkeypatch.setattr("claude_stream._helper.HelperEvents.of", built)
-    monkeypatch.setattr("claude_stream._drive.to_event", built)
+    monkeypatch.setattr("claude_stream._steps.helper_events.HelperEvents.feed", built)
+    monkeypatch.setattr("claude_stream._drive.reader.to_event", built)
 
     async def use(stream: Any) -> None:
         assert "".join(await stream.all(stream.text_stream)) == "Hello"
@@ -431,13 +439,20 @@ def test_snapshots_are_copies(mode: Mode) -> None:
 
 
 def test_leaving_early(mode: Mode) -> None:
-    """After close, nothing more is read, and closing again is fine."""
+    """After a close in the middle every view says so, closing again is fine, and the partial is readable."""
 
     async def use(stream: Any) -> None:
         await stream.next(stream.text_stream)
         await stream.close()
         await stream.close()
-        assert await stream.all(stream.text_stream) == []
+        for view in (stream.text_stream, stream.thinking_stream, stream.tool_calls(), stream):
+            for _ in range(2):
+                with pytest.raises(StreamConnectionError, match="closed before its message was complete") as caught:
+                    await stream.next(view)
+                assert not caught.value.retryable
+        for read in (stream.until_done, stream.get_final_message, stream.get_final_text):
+            with pytest.raises(StreamConnectionError):
+                await read()
         assert stream.current_message_snapshot.content[0].text == "Hello, w"
 
     with_stream(mode, message_events("Hello, world!"), use)

@@ -83,7 +83,7 @@ def net(request: pytest.FixtureRequest) -> Net:
 @pytest.fixture
 def no_delay(monkeypatch: pytest.MonkeyPatch) -> None:
     """Lets a restart follow at once."""
-    monkeypatch.setattr("claude_stream._client.backoff", lambda _attempt: 0.0)
+    monkeypatch.setattr("claude_stream._open.backoff", lambda _attempt: 0.0)
 
 
 @contextlib.asynccontextmanager
@@ -496,7 +496,7 @@ async def test_stop_button_before_content(mode: Mode, net: Net) -> None:
 async def test_stop_button_before_a_restart(mode: Mode, plain: Net, monkeypatch: pytest.MonkeyPatch) -> None:
     """close() while a restart is being waited for ends the reader at once, and no further request is sent."""
     waiting = threading.Event()
-    monkeypatch.setattr("claude_stream._client.backoff", lambda _attempt: 2.0 if waiting.set() is None else 0.0)
+    monkeypatch.setattr("claude_stream._open.backoff", lambda _attempt: 2.0 if waiting.set() is None else 0.0)
     with plain.serve((START + OVERLOADED, "finish"), (WHOLE, "finish")) as server, ThreadPoolExecutor() as pool:
         async with client_of(plain, server.url, mode) as client, streaming(client, restarts=2) as stream:
             reader = pool.submit(texts, stream)
@@ -515,7 +515,7 @@ async def test_stop_button_before_a_restart(mode: Mode, plain: Net, monkeypatch:
 @in_every_mode
 async def test_stop_button_of_a_task_before_a_restart(mode: Mode, plain: Net, monkeypatch: pytest.MonkeyPatch) -> None:
     """aclose() by another task, while a restart is being waited for, means that no further request is sent."""
-    monkeypatch.setattr("claude_stream._client.backoff", lambda _attempt: 0.4)
+    monkeypatch.setattr("claude_stream._open.backoff", lambda _attempt: 0.4)
     outcomes: list[Outcome] = []
     with plain.serve((START + OVERLOADED, "finish"), (WHOLE, "finish")) as server:
         async with client_of(plain, server.url, mode) as client, streaming(client, restarts=2) as stream:

@@ -39,7 +39,7 @@ from claude_stream import (
     collect,
     iter_text,
     open_stream,
-    wrap,
+    wrap_client,
 )
 from claude_stream.testing import message_events
 from tests.faults import error_event
@@ -488,11 +488,11 @@ async def test_a_refused_request(mode: Mode, bedrock: Platform, way: Way) -> Non
 async def test_wrapping(mode: Mode, platform: Platform) -> None:
     """A wrapped client has the same type and our stream, stable and beta, and so have its copies."""
     original = platform.make(mode, platform.body(EVENTS))
-    wrapped = wrap(original)
+    wrapped = wrap_client(original)
     ours = AsyncMessageStream if mode.is_async else MessageStream
     http_client = original._client  # which Bedrock's copies lose in older SDKs
     copies = wrapped.with_options(timeout=3, http_client=http_client), wrapped.copy(http_client=http_client)
-    for client in (wrapped, *copies, wrap(wrapped)):
+    for client in (wrapped, *copies, wrap_client(wrapped)):
         assert type(client) is type(original)
         for messages in (client.messages, client.beta.messages):
             async with entered(messages.stream(**REQUEST)) as stream:
@@ -512,7 +512,7 @@ async def test_wrapping(mode: Mode, platform: Platform) -> None:
 @in_every_mode
 async def test_a_wrapped_client_raises_ours(mode: Mode, platform: Platform) -> None:
     """A stream of a wrapped client that is cut is truncated, with its partial."""
-    client = wrap(platform.make(mode, platform.body(GOOD)))
+    client = wrap_client(platform.make(mode, platform.body(GOOD)))
     for messages in (client.messages, client.with_options(http_client=client._client).messages):
         with pytest.raises(StreamTruncatedError) as caught:
             async with entered(messages.stream(**REQUEST)) as stream:

@@ -33,7 +33,7 @@ from claude_stream import (
     iter_events,
     iter_text,
     tap,
-    wrap,
+    wrap_client,
 )
 from claude_stream.testing import Recording, message_events, record, recording_client, replay
 from claude_stream.testing._http import http_package
@@ -595,7 +595,7 @@ async def test_with_our_own_ways_in(mode: Mode, path: Path) -> None:
             recorded = recording_client(client, path)
             async with streaming(recorded) as stream:
                 assert await done(stream.get_final_text()) == "Hello, wonderful world!"
-            for each in (wrap(recorded), recording_client(wrap(client), path.with_stem("wrapped"))):
+            for each in (wrap_client(recorded), recording_client(wrap_client(client), path.with_stem("wrapped"))):
                 manager = each.messages.stream(**REQUEST)
                 async with manager if mode.is_async else contextlib.nullcontext(manager.__enter__()) as stream:
                     assert await done(stream.get_final_text()) == "Hello, wonderful world!"

@@ -12,7 +12,7 @@ from typing import Any
 import anthropic
 import pytest
 
-from claude_stream import StreamConnectionError, collect, iter_text, open_stream, wrap
+from claude_stream import StreamConnectionError, collect, iter_text, open_stream, wrap_client
 from claude_stream.testing import (
     AsyncReplayClient,
     ClaudeReplay,
@@ -257,7 +257,7 @@ async def test_every_way_of_the_sdk(mode: Mode) -> None:
     raw = await done(client.messages.with_raw_response.create(**REQUEST, stream=True))
     assert (raw.status_code, raw.headers["request-id"]) == (200, "req_replay")
     assert (await done(collect(await done(raw.parse())))).content[0].text == "Hello"
-    for ours in (open_stream(client, **REQUEST), wrap(client).messages.stream(**REQUEST)):
+    for ours in (open_stream(client, **REQUEST), wrap_client(client).messages.stream(**REQUEST)):
         async with ours if mode.is_async else _entered(ours) as stream:
             assert (await done(stream.get_final_message())).content[0].text == "Hello"
             assert stream.request_id == "req_replay"
@@ -316,7 +316,7 @@ async def test_a_request_without_a_body(mode: Mode) -> None:
 async def test_copies_share_recordings_and_requests(mode: Mode) -> None:
     """Copies of a client, and clients wrapped by us, take the next recording, and note what they were asked."""
     client = client_of(mode, *map(message_events, "abcd"))
-    copies = (client.with_options(timeout=3), client.copy(), wrap(client), client)
+    copies = (client.with_options(timeout=3), client.copy(), wrap_client(client), client)
     assert [await text_of(each, **ask(str(number))) for number, each in enumerate(copies)] == ["a", "b", "c", "d"]
     for each in copies:
         assert [request.body["messages"][0]["content"] for request in each.requests] == ["0", "1", "2", "3"]

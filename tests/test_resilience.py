@@ -20,12 +20,12 @@ from claude_stream import (
     collect,
     iter_events,
     iter_text,
-    restart,
+    with_restarts,
     with_timeout,
 )
-from claude_stream._guard import Guard
-from claude_stream._patience import Patience, Watchdog
-from claude_stream._resilience import backoff
+from claude_stream._steps.guard import Guard
+from claude_stream._drive.timeouts import Limits, Patience, Watchdog
+from claude_stream._drive.restarts import backoff
 from claude_stream.testing import message_events
 from tests.support import AsyncItems, Mode
 
@@ -140,46 +140,55 @@ def test_only_waiting_counts(mode: Mode) -> None:
 
 def test_patience_forgets_a_wait_that_ended_in_progress() -> None:
     """The idle limit starts over with every event but a ping; the first limit ends with the content."""
-    patience, guard = Patience(first=10, idle=2), Guard()
-    assert patience.left(guard) == 2
+    guard = Guard()
+    patience = Patience(Limits(first=10, idle=2), guard)
+    assert patience.left() == 2
     patience.waited(1.5)
     guard.feed(PING)
-    assert patience.left(guard) == 0.5
+    assert patience.left() == 0.5
     guard.feed(EVENTS[0])
-    assert patience.left(guard) == 2
+    assert patience.left() == 2
     patience.waited(1.9)
     guard.feed({"type": "news"})
     patience.waited(6.1)
     guard.feed({"type": "news"})
-    assert patience.left(guard) == 0.5  # of the ten seconds until the first content
+    assert patience.left() == 0.5  # of the ten seconds until the first content
     guard.feed(EVENTS[1])
-    assert patience.left(guard) == 2
-    patience.reset()
-    assert patience.left(Guard()) == 2
-    assert Patience(first=None, idle=None).left(guard) is None
+    assert patience.left() == 2
+    assert Patience(Limits(), guard).left() is None
+
+
+class Ours:
+    """What a watchdog knows of a connection."""
+
+    def __init__(self, sock: socket.socket) -> None:
+        self._sock = sock
+
+    def shut_down(self) -> None:
+        self._sock.shutdown(socket.SHUT_RDWR)
 
 
 def test_the_watchdog_bites_in_time_and_only_then() -> None:
     """A read that is blocked ends at its limit; one that is over in time is left alone."""
     ours, theirs = socket.socketpair()
     with ours, theirs:
-        watchdog = Watchdog(ours)
-        watchdog.arm(30)
+        watchdog = Watchdog(Ours(ours))
+        watchdog.arm(time.monotonic() + 30)
         time.sleep(0.05)  # by now the thread sleeps until then, unless it is told
-        watchdog.disarm()
-        watchdog.arm(0.15)
+        watchdog.deadline = None
         start = time.monotonic()
+        watchdog.arm(start + 0.15)
         assert ours.recv(1) == b""
         assert 0.1 <= time.monotonic() - start < 5
         assert watchdog.fired
 
     ours, theirs = socket.socketpair()
     with ours, theirs:
-        watchdog = Watchdog(ours)
+        watchdog = Watchdog(Ours(ours))
         for _ in range(3):
-            watchdog.arm(0.2)
+            watchdog.arm(time.monotonic() + 0.2)
             time.sleep(0.01)
-            watchdog.disarm()
+            watchdog.deadline = None
         time.sleep(0.3)
         theirs.send(b"x")
         assert ours.recv(1) == b"x"
@@ -188,17 +197,17 @@ def test_the_watchdog_bites_in_time_and_only_then() -> None:
 
 def test_an_idle_watchdog_goes_home(monkeypatch: pytest.MonkeyPatch) -> None:
     """Nobody waits, nobody watches; the next wait is watched all the same."""
-    monkeypatch.setattr("claude_stream._patience.LINGER", 0.05)
+    monkeypatch.setattr("claude_stream._drive.timeouts.LINGER", 0.05)
     ours, theirs = socket.socketpair()
     with ours, theirs:
-        watchdog = Watchdog(ours)
-        watchdog.arm(0.05)
-        watchdog.disarm()
+        watchdog = Watchdog(Ours(ours))
+        watchdog.arm(time.monotonic() + 0.05)
+        watchdog.deadline = None
         deadline = time.monotonic() + 5
         while watchdog.watching and time.monotonic() < deadline:
             time.sleep(0.01)
         assert not watchdog.watching
-        watchdog.arm(0.05)
+        watchdog.arm(time.monotonic() + 0.05)
         assert ours.recv(1) == b""
 
 
@@ -231,7 +240,7 @@ def no_delay(_attempt: int) -> float:
 def test_no_restart(mode: Mode, first: list[dict[str, Any]], expected: type[StreamError]) -> None:
     """After content, or for an error that would come again, there is no restart."""
     open_next, calls = opener(mode, first, EVENTS)
-    outcome = mode.read(lambda: iter_text(restart(open_next, delay=no_delay)))
+    outcome = mode.read(lambda: iter_text(with_restarts(open_next, delay=no_delay)))
     assert type(outcome.error) is expected
     assert calls == [0]
 
@@ -239,7 +248,7 @@ def test_no_restart(mode: Mode, first: list[dict[str, Any]], expected: type[Stre
 def test_restarts_are_used_up(mode: Mode) -> None:
     """After so many restarts the error is raised, with what the last try brought, which is handed out first."""
     open_next, calls = opener(mode, *[FAILS_FIRST] * 3, EVENTS)
-    outcome = mode.read(lambda: restart(open_next, restarts=2, delay=no_delay))
+    outcome = mode.read(lambda: with_restarts(open_next, restarts=2, delay=no_delay))
     assert [event.type for event in outcome.items] == ["message_start"]
     assert isinstance(outcome.error, StreamOverloadedError)
     assert outcome.error.partial is not None
@@ -257,7 +266,7 @@ def test_a_restart(mode: Mode, caplog: pytest.LogCaptureFixture) -> None:
 
     open_next, calls = opener(mode, FAILS_FIRST, [PING, *FAILS_FIRST], EVENTS)
     with caplog.at_level(logging.WARNING, logger="claude_stream"):
-        events = mode.read(lambda: restart(open_next, delay=delay, on_restart=told.append)).items
+        events = mode.read(lambda: with_restarts(open_next, delay=delay, on_restart=told.append)).items
     assert [event.type for event in events] == [event["type"] for event in EVENTS]
     assert calls == [0, 1, 2]
     assert waits == [1, 2]
@@ -269,9 +278,9 @@ def test_a_restart(mode: Mode, caplog: pytest.LogCaptureFixture) -> None:
 def test_stages_on_restarts(mode: Mode) -> None:
     """The message, the text and the limits are those of the stream that came through."""
     open_next, _ = opener(mode, FAILS_FIRST, EVENTS)
-    assert mode.message(lambda: collect(restart(open_next, delay=no_delay))) == collect(EVENTS)
+    assert mode.message(lambda: collect(with_restarts(open_next, delay=no_delay))) == collect(EVENTS)
     open_next, _ = opener(mode, FAILS_FIRST, EVENTS)
-    chunks = mode.read(lambda: iter_text(with_timeout(restart(open_next, delay=no_delay), first=5, idle=5)))
+    chunks = mode.read(lambda: iter_text(with_timeout(with_restarts(open_next, delay=no_delay), first=5, idle=5)))
     assert (chunks.items, chunks.error) == (["Hello, w", "orld!"], None)
 
 
@@ -279,7 +288,7 @@ def test_a_limit_holds_for_each_attempt(mode: Mode) -> None:
     """A stream that keeps waiting is opened again, with all of its time."""
     streams = iter([(EVENTS[0], 0.4, *EVENTS[1:]), (EVENTS[0], 0.1, *EVENTS[1:])])
     chunks = mode.read(
-        lambda: iter_text(with_timeout(restart(lambda: slow(mode, *next(streams)), delay=no_delay), first=0.25))
+        lambda: iter_text(with_timeout(with_restarts(lambda: slow(mode, *next(streams)), delay=no_delay), first=0.25))
     )
     assert (chunks.items, chunks.error) == (["Hello, w", "orld!"], None)
 
@@ -287,10 +296,10 @@ def test_a_limit_holds_for_each_attempt(mode: Mode) -> None:
 def test_held_events_are_handed_out_at_the_end(mode: Mode) -> None:
     """A message without content is complete with its last event, and nothing of it is lost."""
     open_next, _ = opener(mode, message_events())
-    events = mode.read(lambda: restart(open_next)).items
+    events = mode.read(lambda: with_restarts(open_next)).items
     assert [event.type for event in events] == ["message_start", "message_delta", "message_stop"]
     open_next, _ = opener(mode, message_events()[:-1])
-    assert len(mode.read(lambda: restart(open_next)).items) == 2
+    assert len(mode.read(lambda: with_restarts(open_next)).items) == 2
 
 
 def test_backoff_grows_and_is_bounded() -> None:

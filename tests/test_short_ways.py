@@ -11,6 +11,7 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from claude_stream import Accumulator, StreamTimer
+from claude_stream._steps.builder import MessageBuilder
 from claude_stream.testing import message_events
 
 START, *_ = message_events()
@@ -92,7 +93,7 @@ def timer() -> StreamTimer:
 def test_the_accumulator(events: list[Any]) -> None:
     """The results, the refusals, the message and the counts are the same."""
     events = [START, *STARTS, *events]
-    short, long = Accumulator(), Accumulator()
+    short, long = MessageBuilder(), MessageBuilder()
     assert fed(short.feed, events) == fed(long.feed, list(map(LongWay, events)))
     assert short.message == long.message
     assert vars(short.guard) == vars(long.guard)
@@ -116,7 +117,8 @@ def test_many_pieces(size: int) -> None:
     events: list[Any] = message_events(text, ("tool", {"text": text}), chunk=size)
     for kind in (dict, LongWay):
         accumulator = Accumulator()
-        fed(accumulator.feed, list(map(kind, events)))
+        for event in events:
+            accumulator.feed(kind(event))
         first, second = accumulator.result().content
         assert first.type == "text"
         assert first.text == text

@@ -9,7 +9,7 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from claude_stream import StreamProtocolError
-from claude_stream._sse import SSEDecoder
+from claude_stream._wire.sse import SSEDecoder
 
 
 def decode(chunks: list[bytes]) -> list[Any]:

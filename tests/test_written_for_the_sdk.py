@@ -10,7 +10,7 @@ import anthropic
 import anyio
 import pytest
 
-from claude_stream import iter_text, wrap
+from claude_stream import iter_text, wrap_client
 from claude_stream.testing import Recording, message_events
 from tests.support import REQUEST, Mode
 
@@ -18,7 +18,7 @@ THINKING = {"type": "thinking", "thinking": "Let me see.", "signature": "c2ln"}
 ANSWER = Recording.from_events(message_events(THINKING, "Hello, ", ("get_weather", {"city": "Paris"}), "world!"))
 
 
-@pytest.fixture(params=[lambda client: client, wrap], ids=["plain", "wrapped"])
+@pytest.fixture(params=[lambda client: client, wrap_client], ids=["plain", "wrapped"])
 def make(request: pytest.FixtureRequest) -> Callable[[Any], Any]:
     """Makes the client under test of a client."""
     return request.param

@@ -1,6 +1,6 @@
 """Show an answer while it arrives, and keep the message and its cost."""
 
-from claude_stream import Accumulator, UsageTally, iter_text, tap
+from claude_stream import UsageTally, iter_text
 from claude_stream.testing import Recording, message_events, replay_client
 
 # A recorded answer stands in for the API; with a key, use `anthropic.Anthropic()`.
@@ -10,19 +10,18 @@ tally = UsageTally()
 
 def chat(question: str) -> str:
     """Print the answer to a question as it arrives, and return it."""
-    accumulator = Accumulator()
-    with client.messages.create(
+    stream = client.messages.create(
         model="claude-sonnet-5-5",
         max_tokens=1024,
         messages=[{"role": "user", "content": question}],
         stream=True,
-    ) as stream:
-        for chunk in iter_text(tap(stream, accumulator.feed)):
+    )
+    with iter_text(stream) as answer:
+        for chunk in answer:
             print(chunk, end="", flush=True)
     print()
-    message = accumulator.result()
-    tally.add(message)
-    return "".join(block.text for block in message.content if block.type == "text")
+    tally.add(answer.result())
+    return answer.text
 
 
 chat("Hello!")

@@ -1,9 +1,9 @@
-"""Run tools while the answer is still arriving, and go on until the model needs no more, on an async client."""
+"""Run the tools that the model asks for, and go on until the model needs no more, on an async client."""
 
 import asyncio
 from typing import Any
 
-from claude_stream import Accumulator, ToolInputError, iter_tool_calls, tap
+from claude_stream import ToolInputError, iter_tool_calls
 from claude_stream.testing import Recording, async_replay_client, message_events
 
 # Recorded answers stand in for the API; with a key, use `anthropic.AsyncAnthropic()`.
@@ -22,20 +22,20 @@ async def main() -> None:
     """Answer tool calls until there are none."""
     messages: list[Any] = [{"role": "user", "content": "How is the weather in Paris?"}]
     while True:
-        accumulator = Accumulator()
         request = client.messages.create(model="claude-sonnet-5-5", max_tokens=1024, messages=messages, stream=True)
         results: list[dict[str, Any]] = []
         try:
-            async for call in iter_tool_calls(tap(request, accumulator.feed)):
+            calls = iter_tool_calls(request)
+            async for call in calls:
                 forecast = get_weather(str(call.input["city"]))
                 results.append({"type": "tool_result", "tool_use_id": call.id, "content": forecast})
         except ToolInputError as error:
             print("cut or malformed, and not run:", error.tool_name, error.raw)
             return
         if not results:
-            print(accumulator.result().content[0])
+            print((await calls.result()).content[0])
             return
-        messages += [accumulator.to_param(), {"role": "user", "content": results}]
+        messages += [calls.to_param(), {"role": "user", "content": results}]
 
 
 asyncio.run(main())

@@ -22,7 +22,7 @@ import anthropic
 from anthropic.types import RawMessageStreamEvent
 from typing_extensions import Self
 
-from claude_stream import Accumulator, iter_text, tap
+from claude_stream import StreamError, StreamTimer, iter_events, iter_text, tap
 from claude_stream.testing import Recording, recording_client, replay_client
 
 _DEMO = Path(__file__).parent / "testing" / "demo.jsonl"
@@ -129,23 +129,20 @@ def _play(options: argparse.Namespace) -> int:
     if recording.offsets is None:
         spaced = tuple(position * _SPACING for position in range(len(recording.chunks)))
         recording = dataclasses.replace(recording, offsets=spaced)
-    accumulator = Accumulator()
+    timer = StreamTimer()
     seen: list[str] = []
-    start = time.perf_counter()
-    first_text = None
     try:
-        with _open(recording, options.speed) as stream:
-            for chunk in iter_text(tap(stream, accumulator.feed, lambda event: seen.append(event.type))):
-                first_text = first_text or time.perf_counter() - start
+        with iter_text(tap(_open(recording, options.speed), timer.feed, lambda event: seen.append(event.type))) as text:
+            for chunk in text:
                 print(chunk, end="", flush=True)
-        message, usage = accumulator.result(), accumulator.usage
+            message, usage = text.result(), text.usage
     except anthropic.APIError as exc:
         print(flush=True)
         return _say(f"{type(exc).__name__}: {exc}", 1)
     print(f"\n\nmodel        {message.model}")
     print(f"stop reason  {message.stop_reason}")
     print(f"usage        {usage.total_input} tokens in, {usage.output_tokens} out")
-    print("first text   " + ("none" if first_text is None else f"after {first_text:.2f} s"))
+    print("first text   " + ("none" if timer.ttft_text is None else f"after {timer.ttft_text:.2f} s"))
     print(f"events       {len(seen)}", flush=True)
     return 0
 
@@ -157,12 +154,9 @@ def _check(options: argparse.Namespace) -> int:
 
 def _verdict(file: str) -> bool:
     """Print the line for a file, and return whether it is complete."""
-    accumulator = Accumulator()
     try:
-        with _open(_load(file)) as stream:
-            for _ in tap(stream, accumulator.feed):
-                pass
-        message, usage = accumulator.result(), accumulator.usage
+        with iter_events(_open(_load(file))) as events:
+            message, usage = events.result(), events.usage
     except (anthropic.APIError, OSError, ValueError) as exc:
         print(f"{file}: {type(exc).__name__}: {' '.join(str(exc).split())}", flush=True)
         return False
@@ -175,7 +169,6 @@ def _verdict(file: str) -> bool:
 
 def _ask(options: argparse.Namespace) -> int:
     prompt: str = sys.stdin.read() if options.prompt == "-" else options.prompt
-    accumulator = Accumulator()
     try:
         with (
             anthropic.Anthropic() as client,
@@ -187,18 +180,19 @@ def _ask(options: argparse.Namespace) -> int:
                 stream=True,
             ) as stream,
         ):
-            for chunk in iter_text(tap(stream, accumulator.feed, status.saw)):
+            text = iter_text(tap(stream, status.saw))
+            for chunk in text:
                 if sys.stdout.isatty():
                     status.stop()  # two cannot write on one line
                 print(chunk, end="", flush=True)
         print(flush=True)
-        accumulator.result()
+        text.result()
     except TypeError as exc:
         if "authentication" not in str(exc):
             raise
         return _say("there is no key: set the environment variable ANTHROPIC_API_KEY", 2)
     except anthropic.AnthropicError as exc:
-        if accumulator.blocks:
+        if isinstance(exc, StreamError) and exc.content_started:
             print(flush=True)
         return _say(f"{type(exc).__name__}: {exc}", 1)
     return 0

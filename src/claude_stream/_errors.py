@@ -29,9 +29,7 @@ response: those hold the API key.
 
 from __future__ import annotations
 
-import ast
 import importlib
-import json
 from typing import TYPE_CHECKING, Any, ClassVar, cast
 
 import anthropic
@@ -299,43 +297,3 @@ def api_error(body: object) -> StreamAPIError:
     else:
         what = f"{kind or 'an error without a type'}: {str(body)[:500]}"
     return cls(f"the API sent an error event: {what}", body=body)
-
-
-def bedrock_error(text: str) -> StreamAPIError | None:
-    """Return the exception for a Bedrock exception frame, as SDKs before 1.13 show it: in a ValueError's text."""
-    shown = text.partition("Bad response code, expected 200: ")[2]
-    try:
-        frame = ast.literal_eval(shown)
-        headers = frame["headers"]
-        kind = headers.get(":exception-type") or headers.get(":error-code")
-        message = headers.get(":error-message") or json.loads(frame["body"]).get("message", "")
-    except Exception:  # some other text
-        return None
-    return api_error({"type": "error", "error": {"type": kind, "message": message}})
-
-
-_TRANSPORTS = frozenset({"httpx", "httpx2", "httpcore", "httpcore2", "h11", "h2", "aiohttp", "anyio", "trio", "ssl"})
-
-
-def transport_error(exc: Exception, *, plain: bool = False) -> StreamError | None:
-    """Return ours for an error of the transport or the SDK, or None if ``exc`` is neither.
-
-    With ``plain``, the built-in errors of sockets and files count as the transport's. Classes are
-    recognised by the names in their ancestry, since importing a transport package would tie us to
-    the one that the installed SDK uses.
-    """
-    ancestry = {base.__name__ for base in type(exc).__mro__ if base.__module__.partition(".")[0] in _TRANSPORTS}
-    what = f"{type(exc).__name__}: {exc}".removesuffix(": ")
-    if isinstance(exc, anthropic.APIStatusError):
-        # One with another status came before the response began: it is the SDK's, and is left as it is.
-        return api_error(exc.body) if exc.response.status_code == 200 else None
-    timeouts = (anthropic.APITimeoutError, TimeoutError) if plain else anthropic.APITimeoutError
-    if isinstance(exc, timeouts) or any("Timeout" in name for name in ancestry):
-        return StreamTimeoutError(f"nothing more arrived in time ({what})")
-    if "DecodingError" in ancestry:
-        return StreamProtocolError(f"the body cannot be decoded ({what})")
-    if isinstance(exc, anthropic.APIConnectionError) or ancestry or (plain and isinstance(exc, (OSError, EOFError))):
-        return StreamConnectionError(f"the connection failed ({what})")
-    if isinstance(exc, anthropic.APIError):
-        return StreamProtocolError(f"the SDK could not read the stream ({what})")
-    return None

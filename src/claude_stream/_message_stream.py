@@ -1,84 +1,79 @@
 """The stream object that stands in for the SDK's `MessageStream`, sync and async.
 
-The law: one cursor, which all views share, over wire dicts; each view makes of a dict what it is
-for. Reading text builds no events, and iterating events builds no more than is looked at.
+The law: one cursor, which all views share, over wire dicts; each view is a reader of its own over that cursor and
+makes of a dict what it is for. Reading text builds no events, and iterating events builds no more than is looked at.
 """
 
 from __future__ import annotations
 
-import contextlib
-from collections import deque
-from collections.abc import AsyncIterator, Iterable, Iterator, Mapping
+from collections.abc import AsyncIterator, Iterator
 from typing import Any, Generic, cast
 
 import pydantic
-from anthropic.types import MessageParam, ParsedMessage, ToolUseBlock
+from anthropic.types import ParsedMessage, ToolUseBlock
 from typing_extensions import Self, TypeVar
 
-from ._blocks import Blocks
-from ._drive import AsyncDriver, SyncDriver, drive
-from ._errors import StreamError
-from ._helper import HelperEvents
-from ._step import Step
-from ._text import Strings
-from ._timing import StreamTimer
-from ._usage import Usage
+from ._drive.aio import AsyncReader
+from ._drive.pipeline import AnyReader, MakeSteps, Options, drive, over
+from ._drive.reader import View
+from ._drive.sync import Reader
+from ._steps.accumulator import HoldsMessage
+from ._steps.blocks import EagerToolCalls, ToolCalls
+from ._steps.helper_events import HelperEvents
+from ._steps.text import Strings
+from ._steps.timer import StreamTimer
 
 MessageT = TypeVar("MessageT", default=ParsedMessage[None])
+Adapter = pydantic.TypeAdapter[Any]
 
 
-class _Stream(Generic[MessageT]):
+def options_of(**options: Any) -> Options:
+    """Return the options of a stream that stands in for the SDK's."""
+    return Options(events=True, parsed=True, **options)
+
+
+class _Stream(HoldsMessage[MessageT], Generic[MessageT]):
     """What both streams share: everything that reads nothing."""
 
     timing: StreamTimer
     """When things happened; the clock starts before the request, if `open_stream` made it."""
 
-    def __init__(
-        self, source: Any, *, strict: bool = True, output_format: Any = None, timer: StreamTimer | None = None
-    ) -> None:
-        self._adapter: Any = None if output_format is None else pydantic.TypeAdapter(output_format)
-        self._reader: SyncDriver[Any] | AsyncDriver[Any]
-        if timer is None:
-            self.timing = StreamTimer()
-            self._reader = drive(source, lambda _: [self.timing], events=True)
-        else:
-            self.timing, self._reader = timer, source  # a driver that feeds the timer already
-        self._accumulator = self._reader.accumulator
-        self._accumulator.guard.strict = strict
-        self._accumulator.parsed = True
-        self._helper = HelperEvents(self._accumulator, self._final, self._finished_block)
-        self._pending: deque[Any] = deque()  # events that were made of one wire dict, and are not handed out yet
+    def __init__(self, source: Any, /, *, strict: bool = True) -> None:
+        timer = StreamTimer()
+        self._set_up(drive(source, lambda _: [timer], options_of(strict=strict)), timer, None)
+
+    @classmethod
+    def over_reader(cls, reader: AnyReader, timer: StreamTimer, adapter: Adapter | None) -> Self:
+        """Return the stream over a reader that feeds the timer, for `open_stream`."""
+        stream = cls.__new__(cls)
+        stream._set_up(reader, timer, adapter)
+        return stream
+
+    def _set_up(self, reader: AnyReader, timer: StreamTimer, adapter: Adapter | None) -> None:
+        self.timing = timer
+        self._reader = reader
+        self._adapter = adapter
+        self._builder = View(reader).builder
+
+    def _view(self, make_steps: MakeSteps) -> Any:
+        return over(View(self._reader), make_steps, Options())
 
     # -- state --
 
     @property
     def response(self) -> Any:
         """The HTTP response, or None where there is none."""
-        return self._accumulator.response
-
-    def _header(self, name: str) -> str | None:
-        headers: Mapping[str, str] = getattr(self.response, "headers", {})
-        return headers.get(name)
+        return self._builder.response
 
     @property
     def request_id(self) -> str | None:
         """The ID to quote to Anthropic's support."""
-        return self._header("request-id")
+        return self._builder.header("request-id")
 
     @property
     def workspace_id(self) -> str | None:
         """The ID of the workspace that the request was made in."""
-        return self._header("anthropic-workspace-id")
-
-    @property
-    def usage(self) -> Usage:
-        """The tokens as far as they are counted; ``final`` once the message is complete."""
-        return self._accumulator.usage
-
-    @property
-    def complete(self) -> bool:
-        """Whether the message is whole."""
-        return self._accumulator.complete
+        return self._builder.header("anthropic-workspace-id")
 
     @property
     def current_message_snapshot(self) -> MessageT:
@@ -87,29 +82,19 @@ class _Stream(Generic[MessageT]):
         Raises:
             RuntimeError: before ``message_start``.
         """
-        message = self._accumulator.message
+        message = self.message
         if message is None:
             raise RuntimeError("there is no message yet: nothing has been read, or message_start has not come")
-        return cast("MessageT", message)
-
-    def to_param(self) -> MessageParam | None:
-        """Return the message so far as one that the next request accepts, or None if nothing is left."""
-        return self._accumulator.to_param()
-
-    def _next_pending(self) -> Any:
-        """Return the next event that is made already, or None; those in front of which a view has read are void."""
-        if self._pending and not self._helper.is_current:
-            self._pending.clear()
-        return self._pending.popleft() if self._pending else None
+        return message
 
     def _final(self) -> MessageT:
-        message = self._accumulator.result()
+        message: Any = self._builder.result()
         for block in message.content:
             self._parse(block)
         return cast("MessageT", message)
 
-    def _finished_block(self, index: int) -> Any:
-        block = self._accumulator.block(index)
+    def _block(self, index: int) -> Any:
+        block = self._builder.block(index)
         self._parse(block)
         return block
 
@@ -119,7 +104,7 @@ class _Stream(Generic[MessageT]):
 
     @staticmethod
     def _text_of(message: Any) -> str:
-        texts = [block.text for block in message.content if block.type == "text"]
+        texts = [block.text or "" for block in message.content if block.type == "text"]
         if not texts:
             kinds = ", ".join(block.type for block in message.content) or "nothing"
             raise RuntimeError(f"the message has no text block, but {kinds}: use get_final_message()")
@@ -135,8 +120,9 @@ class MessageStream(_Stream[MessageT]):
     Args:
         source: any stream of events.
         strict: raise if the stream ends before its message does; if not, take what came.
-        output_format: a type, as which the text blocks of the finished message are parsed.
-        timer: for `open_stream`, whose driver feeds it.
+
+    Raises:
+        TypeError: if the source is async, or no stream of events.
 
     Example:
         >>> from claude_stream import MessageStream
@@ -146,40 +132,41 @@ class MessageStream(_Stream[MessageT]):
         ('Hello, world!', 12, 'end_turn')
     """
 
-    text_stream: Iterator[str]
+    text_stream: Reader[str, MessageT]
     """The text, chunk by chunk."""
 
-    thinking_stream: Iterator[str]
+    thinking_stream: Reader[str, MessageT]
     """The thinking, chunk by chunk."""
 
-    def __init__(
-        self, source: Any, *, strict: bool = True, output_format: Any = None, timer: StreamTimer | None = None
-    ) -> None:
-        super().__init__(source, strict=strict, output_format=output_format, timer=timer)
-        if not isinstance(self._reader, SyncDriver):
+    def _set_up(self, reader: AnyReader, timer: StreamTimer, adapter: Adapter | None) -> None:
+        if not isinstance(reader, Reader):
             raise TypeError("this source is async: use AsyncMessageStream")
-        self._driver: SyncDriver[Any] = self._reader
-        self.text_stream = _View(self._driver, Strings(self._accumulator, "text"))
-        self.thinking_stream = _View(self._driver, Strings(self._accumulator, "thinking"))
+        super()._set_up(reader, timer, adapter)
+        self._rest: Reader[Any] = reader
+        self._events: Reader[Any] = self._view(lambda builder: [HelperEvents(builder, self._final, self._block)])
+        self.text_stream = self._view(lambda builder: [Strings(builder, "text")])
+        self.thinking_stream = self._view(lambda builder: [Strings(builder, "thinking")])
 
-    def __iter__(self) -> Self:
+    def __iter__(self) -> Iterator[Any]:
         return self
 
     def __next__(self) -> Any:
-        while (event := self._next_pending()) is None:
-            self._pending.extend(self._helper.of(self._driver.pull()))
-        return event
+        return next(self._events)
 
-    def tool_calls(self) -> Iterator[ToolUseBlock]:
-        """Yield the tool calls to answer: first those that are whole already, then each as it becomes so."""
-        blocks = Blocks(self._accumulator, only_tool_calls=True)
-        return _View(self._driver, blocks, blocks.replay())
+    def tool_calls(self, *, eager: bool = False) -> Reader[ToolUseBlock, MessageT]:
+        """Yield the tool calls to answer, those first that are there already; see `iter_tool_calls`."""
+        return cast(
+            "Reader[ToolUseBlock, MessageT]",
+            self._view(lambda builder: [(EagerToolCalls if eager else ToolCalls)(builder)]),
+        )
 
     def until_done(self) -> None:
-        """Read the stream to its end."""
-        with contextlib.suppress(StopIteration):
-            while True:
-                self._driver.pull()
+        """Read the stream to its end.
+
+        Raises:
+            StreamError: when the stream turns out broken, or was closed before its message was complete.
+        """
+        self._rest.read()
 
     def get_final_message(self) -> MessageT:
         """Read the stream to its end and return the message.
@@ -207,7 +194,7 @@ class MessageStream(_Stream[MessageT]):
 
     def close(self) -> None:
         """Close the response. What was received stays readable. May be called from any thread."""
-        self._driver.close()
+        self._rest.close()
 
 
 class AsyncMessageStream(_Stream[MessageT]):
@@ -226,40 +213,41 @@ class AsyncMessageStream(_Stream[MessageT]):
         'Hello, world!'
     """
 
-    text_stream: AsyncIterator[str]
+    text_stream: AsyncReader[str, MessageT]
     """The text, chunk by chunk."""
 
-    thinking_stream: AsyncIterator[str]
+    thinking_stream: AsyncReader[str, MessageT]
     """The thinking, chunk by chunk."""
 
-    def __init__(
-        self, source: Any, *, strict: bool = True, output_format: Any = None, timer: StreamTimer | None = None
-    ) -> None:
-        super().__init__(source, strict=strict, output_format=output_format, timer=timer)
-        if not isinstance(self._reader, AsyncDriver):
+    def _set_up(self, reader: AnyReader, timer: StreamTimer, adapter: Adapter | None) -> None:
+        if not isinstance(reader, AsyncReader):
             raise TypeError("this source is sync: use MessageStream")
-        self._driver: AsyncDriver[Any] = self._reader
-        self.text_stream = _AsyncView(self._driver, Strings(self._accumulator, "text"))
-        self.thinking_stream = _AsyncView(self._driver, Strings(self._accumulator, "thinking"))
+        super()._set_up(reader, timer, adapter)
+        self._rest: AsyncReader[Any] = reader
+        self._events: AsyncReader[Any] = self._view(lambda builder: [HelperEvents(builder, self._final, self._block)])
+        self.text_stream = self._view(lambda builder: [Strings(builder, "text")])
+        self.thinking_stream = self._view(lambda builder: [Strings(builder, "thinking")])
 
-    def __aiter__(self) -> Self:
+    def __aiter__(self) -> AsyncIterator[Any]:
         return self
 
     async def __anext__(self) -> Any:
-        while (event := self._next_pending()) is None:
-            self._pending.extend(self._helper.of(await self._driver.pull()))
-        return event
+        return await anext(self._events)
 
-    def tool_calls(self) -> AsyncIterator[ToolUseBlock]:
-        """Yield the tool calls to answer: first those that are whole already, then each as it becomes so."""
-        blocks = Blocks(self._accumulator, only_tool_calls=True)
-        return _AsyncView(self._driver, blocks, blocks.replay())
+    def tool_calls(self, *, eager: bool = False) -> AsyncReader[ToolUseBlock, MessageT]:
+        """Yield the tool calls to answer, those first that are there already; see `iter_tool_calls`."""
+        return cast(
+            "AsyncReader[ToolUseBlock, MessageT]",
+            self._view(lambda builder: [(EagerToolCalls if eager else ToolCalls)(builder)]),
+        )
 
     async def until_done(self) -> None:
-        """Read the stream to its end."""
-        with contextlib.suppress(StopAsyncIteration):
-            while True:
-                await self._driver.pull()
+        """Read the stream to its end.
+
+        Raises:
+            StreamError: when the stream turns out broken, or was closed before its message was complete.
+        """
+        await self._rest.read()
 
     async def get_final_message(self) -> MessageT:
         """Read the stream to its end and return the message.
@@ -287,54 +275,6 @@ class AsyncMessageStream(_Stream[MessageT]):
 
     async def aclose(self) -> None:
         """Close the response. What was received stays readable."""
-        await self._driver.aclose()
+        await self._rest.aclose()
 
     close = aclose  # the SDK's name
-
-
-class _View(Iterator[Any]):
-    """What one step makes of the events that are still to come, and of what came before it was made."""
-
-    def __init__(self, driver: SyncDriver[Any], step: Step, before: Iterable[Any] = ()) -> None:
-        self._driver = driver
-        self._step = step
-        self._outs = iter(before)
-        self._finished = False
-
-    def __next__(self) -> Any:
-        while True:
-            try:
-                for out in self._outs:
-                    return out
-                self._outs = iter(self._step.feed(self._driver.pull()))
-            except StreamError as exc:
-                raise self._driver.accumulator.fail(exc)  # noqa: B904 - it is the same exception
-            except StopIteration:
-                if self._finished:
-                    raise
-                self._finished = True
-                self._outs = iter(self._step.finish())
-
-
-class _AsyncView(AsyncIterator[Any]):
-    """The same over an async stream."""
-
-    def __init__(self, driver: AsyncDriver[Any], step: Step, before: Iterable[Any] = ()) -> None:
-        self._driver = driver
-        self._step = step
-        self._outs = iter(before)
-        self._finished = False
-
-    async def __anext__(self) -> Any:
-        while True:
-            try:
-                for out in self._outs:
-                    return out
-                self._outs = iter(self._step.feed(await self._driver.pull()))
-            except StreamError as exc:
-                raise self._driver.accumulator.fail(exc)  # noqa: B904 - it is the same exception
-            except StopAsyncIteration:
-                if self._finished:
-                    raise
-                self._finished = True
-                self._outs = iter(self._step.finish())

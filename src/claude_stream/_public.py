@@ -1,18 +1,9 @@
 """All that is public, in one place. The package itself loads it when the first of these names is asked for."""
 
-from ._api import (
-    collect,
-    from_sse,
-    iter_blocks,
-    iter_events,
-    iter_text,
-    iter_thinking,
-    iter_tool_calls,
-    iter_tool_inputs,
-    tap,
-)
-from ._blocks import ToolInput
-from ._client import open_stream, wrap
+import inspect
+
+from ._drive.aio import AsyncReader
+from ._drive.sync import Reader
 from ._errors import (
     StreamAPIError,
     StreamAuthenticationError,
@@ -33,17 +24,40 @@ from ._errors import (
     StreamTruncatedError,
     ToolInputError,
 )
-from ._events import UnknownEvent
-from ._message import Accumulator
+from ._iterators import (
+    collect,
+    iter_blocks,
+    iter_events,
+    iter_text,
+    iter_thinking,
+    iter_tool_calls,
+    iter_tool_inputs,
+    tap,
+    with_restarts,
+    with_timeout,
+)
 from ._message_stream import AsyncMessageStream, MessageStream
-from ._resilience import restart, with_timeout
-from ._timing import StreamTimer
+from ._open import open_stream, wrap_client
+from ._relay import from_sse
+from ._sources import AnyAsyncSource, AnySource, AsyncBetaSource, AsyncSource, BetaSource, Source
+from ._steps.accumulator import Accumulator
+from ._steps.blocks import ToolInput
+from ._steps.timer import StreamTimer
 from ._usage import Usage, UsageTally
+from ._wire.events import UnknownEvent
 
 __all__ = [
     "Accumulator",
+    "AnyAsyncSource",
+    "AnySource",
+    "AsyncBetaSource",
     "AsyncMessageStream",
+    "AsyncReader",
+    "AsyncSource",
+    "BetaSource",
     "MessageStream",
+    "Reader",
+    "Source",
     "StreamAPIError",
     "StreamAuthenticationError",
     "StreamBadRequestError",
@@ -76,8 +90,13 @@ __all__ = [
     "iter_tool_calls",
     "iter_tool_inputs",
     "open_stream",
-    "restart",
     "tap",
+    "with_restarts",
     "with_timeout",
-    "wrap",
+    "wrap_client",
 ]
+
+# Wherever a module moves, pickles, tracebacks and help() name the place that users import from.
+for _name in __all__:
+    if issubclass(type(globals()[_name]), type) or inspect.isfunction(globals()[_name]):
+        globals()[_name].__module__ = "claude_stream"

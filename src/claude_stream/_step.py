@@ -1,4 +1,4 @@
-"""A step is a pure object for one stream: events in, results out, no I/O.
+"""A step is a pure object for one stream: items in, results out, no I/O.
 
 All behaviour of the library lives in steps. They never wait, never read a clock of their own and do
 not know whether a sync or an async driver feeds them, so every one is tested by calling ``feed``.
@@ -7,21 +7,54 @@ not know whether a sync or an async driver feeds them, so every one is tested by
 from __future__ import annotations
 
 from abc import ABC, abstractmethod
-from collections.abc import Iterable
-from typing import Any
+from collections.abc import Iterable, Iterator, Sequence
+from itertools import chain
+from typing import Any, Generic, TypeAlias
+
+from typing_extensions import TypeVar
+
+In = TypeVar("In", contravariant=True)
+Out = TypeVar("Out", covariant=True)
 
 
-class Step(ABC):
+class Step(ABC, Generic[In, Out]):
     """The base of all steps."""
 
     @abstractmethod
-    def feed(self, item: Any) -> Iterable[Any]:
-        """Take one item and return what it gives, which may be nothing or several items."""
+    def feed(self, item: In) -> Iterable[Out]:
+        """Take one item and return what it gives, which may be nothing or several results.
 
-    def finish(self) -> Iterable[Any]:
+        Where it gives one, it is a tuple: what takes the results one by one need not set up an iterator then.
+        """
+
+    def begin(self) -> Iterable[Out]:
+        """Return what is known before the first item, of a stream that others have read in part. Called once."""
+        return ()
+
+    def finish(self) -> Iterable[Out]:
         """Return what is still held back. Called once, when the source has ended well."""
         return ()
 
     def fail(self, exc: Exception) -> Exception:
-        """Return the exception to raise in the place of ``exc``. Called once, at most."""
+        """Return the exception to raise for ``exc``, which ends the stream. Called once, at most."""
         return exc
+
+
+AnyStep: TypeAlias = Step[Any, Any]
+
+
+def flow(steps: Sequence[AnyStep], items: Iterable[Any]) -> Iterator[Any]:
+    """Send items through steps, lazily: nothing is fed before what came of the item before it is taken."""
+    for step in steps:
+        items = chain.from_iterable(map(step.feed, items))
+    return iter(items)
+
+
+def beginnings(steps: Sequence[AnyStep]) -> Iterator[Any]:
+    """Yield what the steps know before the first item, each through those behind it."""
+    return chain.from_iterable(flow(steps[number:], step.begin()) for number, step in enumerate(steps, start=1))
+
+
+def leftovers(steps: Sequence[AnyStep]) -> Iterator[Any]:
+    """Yield what the steps still hold back, each through those behind it."""
+    return chain.from_iterable(flow(steps[number:], step.finish()) for number, step in enumerate(steps, start=1))

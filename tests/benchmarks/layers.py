@@ -10,15 +10,14 @@ from collections.abc import Callable, Iterator
 from typing import Any
 
 from claude_stream import Accumulator, StreamTimer
-from claude_stream._drive import flow
-from claude_stream._sse import BodyDecoder
-from claude_stream._step import Step
+from claude_stream._step import Step, flow
+from claude_stream._wire.sse import SSEDecoder
 
 from .bodies import spaced, text_body
 from .measure import Bench, Case, Contest, Reader, Row
 from .readers import SYNC, event_facts
 
-STEPS: dict[str, Callable[[], Step]] = {"decoder": BodyDecoder, "accumulator": Accumulator, "timer": StreamTimer}
+STEPS: dict[str, Callable[[], Step]] = {"decoder": SSEDecoder, "accumulator": Accumulator, "timer": StreamTimer}
 
 
 def through(count: int) -> Reader:

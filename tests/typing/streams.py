@@ -17,9 +17,9 @@ from claude_stream import (
     Usage,
     iter_text,
     open_stream,
-    restart,
+    with_restarts,
     with_timeout,
-    wrap,
+    wrap_client,
 )
 
 client = anthropic.Anthropic()
@@ -54,7 +54,7 @@ def sync() -> None:
         client.beta.messages, model="claude-x", max_tokens=1, messages=[], betas=["x"], output_format=City
     ) as beta:
         assert_type(beta, MessageStream[ParsedBetaMessage[City]])
-    assert_type(wrap(client, restarts=1), anthropic.Anthropic)
+    assert_type(wrap_client(client, restarts=1), anthropic.Anthropic)
 
 
 async def asynchronous() -> None:
@@ -68,13 +68,13 @@ async def asynchronous() -> None:
         aclient.beta.messages, model="claude-x", max_tokens=1, messages=[], output_format=City
     ) as beta:
         assert_type(beta, AsyncMessageStream[ParsedBetaMessage[City]])
-    assert_type(wrap(aclient), anthropic.AsyncAnthropic)
+    assert_type(wrap_client(aclient), anthropic.AsyncAnthropic)
 
 
 def stages() -> None:
     stream = client.messages.create(model="claude-x", max_tokens=1, messages=question, stream=True)
     assert_type(iter_text(with_timeout(stream, first=5, idle=5)), Iterator[str])
-    assert_type(iter_text(restart(lambda: stream)), Iterator[str])
+    assert_type(iter_text(with_restarts(lambda: stream)), Iterator[str])
 
 
 def refused() -> None:
@@ -83,4 +83,4 @@ def refused() -> None:
     open_stream(client, model="claude-x", max_tokens="1", messages=question)  # type: ignore[call-overload]
     open_stream(client, model="claude-x", max_tokens=1, messages=question, stream=True)  # type: ignore[call-overload]
     open_stream("client", model="claude-x", max_tokens=1, messages=question)  # type: ignore[call-overload]
-    wrap(client, strict="yes")  # type: ignore[arg-type]
+    wrap_client(client, strict="yes")  # type: ignore[arg-type]

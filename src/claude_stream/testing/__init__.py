@@ -29,3 +29,7 @@ __all__ = [
     "replay_client",
     "sse_response",
 ]
+
+# As in the package itself: pickles, tracebacks and help() name the place that users import from.
+for _name in __all__:
+    globals()[_name].__module__ = __name__

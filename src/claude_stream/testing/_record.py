@@ -26,15 +26,15 @@ from claude_stream import (
     StreamTimeoutError,
     StreamTruncatedError,
 )
-from claude_stream._drive import drive
-from claude_stream._json import is_object
+from claude_stream._drive.pipeline import Options, drive
+from claude_stream._json import Wire, is_object
 from claude_stream._step import Step
 
 from ._format import Failure, Head, chunk_line, failure_line, header_line, split_events, sse_chunk
 from ._http import http_package, response
 
 if TYPE_CHECKING:
-    from claude_stream._api import AsyncBetaSource, AsyncSource, BetaSource, Source
+    from claude_stream import AsyncBetaSource, AsyncSource, BetaSource, Source
 
 ClientT = TypeVar("ClientT", bound="anthropic.Anthropic | anthropic.AsyncAnthropic")
 Clock = Callable[[], float]
@@ -90,7 +90,7 @@ def undecodable(what: str) -> bytes:
     return b"event: content_block_delta\ndata: %b\n\n" % " ".join(what.split()).encode(errors="replace")
 
 
-class _Recorder(Step):
+class _Recorder(Step[Wire, Wire]):
     """Wire dicts in, the same out, each written down first; and so is what ends them too early."""
 
     def __init__(self, file: _File) -> None:
@@ -154,9 +154,9 @@ def record(source: Any, path: str | os.PathLike[str], *, clock: Clock = time.per
         True
     """
     file = _File(Path(path), clock, clock(), Head(sdk_version=anthropic.__version__))
-    driver = drive(source, lambda _: [_Recorder(file)], events=True)
+    reader = drive(source, lambda _: [_Recorder(file)], Options(events=True))
     file.create()
-    return driver
+    return reader
 
 
 def recording_client(client: ClientT, path: str | os.PathLike[str], *, clock: Clock = time.perf_counter) -> ClientT:

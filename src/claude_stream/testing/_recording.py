@@ -20,7 +20,7 @@ from typing import Any, Literal, TypeAlias, Union, cast
 from typing_extensions import Self
 
 from claude_stream import StreamAPIError
-from claude_stream._sse import SSEDecoder
+from claude_stream._wire.sse import SSEDecoder
 
 from ._format import Failure, Head, chunk_line, failure_line, header_line, is_event, read_lines, split_events, sse_chunk
 

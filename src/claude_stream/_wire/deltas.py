@@ -4,9 +4,9 @@ The law: an object made here is the one that pydantic makes of the same JSON, in
 and their order, the set of fields that were given and what is kept beside them; a dict made here is
 the one that pydantic's serializer makes of the object. It holds for the shapes in `DELTAS` and, one
 way, for the SDK's events that are given all their fields. What has one thing more or less is None
-here, and takes the long way in `_events`.
+here, and takes the long way in `events`.
 
-Pydantic takes three to ten times as long. tests/test_fast.py holds every shape to the law, on each SDK
+Pydantic takes three to ten times as long. tests/wire/test_deltas.py holds every shape to the law, on each SDK
 that is supported, so that it fails when the SDK's classes change.
 """
 
@@ -19,7 +19,7 @@ import pydantic
 from anthropic import types
 from anthropic.types import beta as beta_types
 
-from ._json import OBJECT
+from .._json import OBJECT, Wire
 
 # What makes an instance of a pydantic model, and all that does: these four slots.
 _slots: dict[str, Any] = vars(pydantic.BaseModel)  # type: ignore[assignment]
@@ -30,7 +30,7 @@ _set_private = _slots["__pydantic_private__"].__set__
 _new = object.__new__
 
 
-class SourcedEvent(dict[str, Any]):
+class SourcedEvent(Wire):
     """A wire dict that remembers the object it was made from, so that the same one is handed out."""
 
     __slots__ = ("source",)
@@ -114,7 +114,7 @@ def event_of(wire: Any, *, beta: bool) -> Any:
     return _event_shapes[beta].make({"type": "content_block_delta", "index": index, "delta": inner})
 
 
-def wire_of(event: Any, sourced: bool = True) -> dict[str, Any] | None:
+def wire_of(event: Any, sourced: bool = True) -> Wire | None:
     """Return the wire dict of one of the SDK's objects, or None if it is no delta of one string and nothing else.
 
     Args:
@@ -130,7 +130,9 @@ def wire_of(event: Any, sourced: bool = True) -> dict[str, Any] | None:
     kind, field = known
     if delta.type != kind or len(delta.__pydantic_fields_set__) != 2 or len(event.__pydantic_fields_set__) != 3:
         return None
-    wire = {"type": event.type, "index": event.index, "delta": {"type": kind, field: getattr(delta, field)}}
+    if event.type != "content_block_delta":
+        return None
+    wire = {"type": "content_block_delta", "index": event.index, "delta": {"type": kind, field: getattr(delta, field)}}
     if not sourced:
         return wire
     remembering = SourcedEvent(wire)

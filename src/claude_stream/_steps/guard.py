@@ -7,30 +7,24 @@ no later step needs to expect it; what ended early is told apart from what is co
 
 from __future__ import annotations
 
-import json
 from collections.abc import Iterable
-from typing import Any, cast
 
-from ._errors import (
-    StreamError,
-    StreamProtocolError,
-    StreamTruncatedError,
-    ToolInputError,
-    api_error,
-    bedrock_error,
-    transport_error,
-)
-from ._events import initial_content, is_whole_block
-from ._fast import DELTA_STRINGS
-from ._json import excerpt, is_object
-from ._step import Step
+from .._errors import StreamProtocolError, StreamTruncatedError, api_error
+from .._json import Wire, excerpt, is_object
+from .._step import Step
+from .._wire.deltas import DELTA_STRINGS
+from .._wire.events import initial_content, is_whole_block
 
 
-class Guard(Step):
-    """Wire dicts in, the same out, or a typed error."""
+class Guard(Step[Wire, Wire]):
+    """Wire dicts in, the same out, or a typed error.
 
-    def __init__(self) -> None:
-        self.strict = True  # if not, an early end is taken as it is
+    Args:
+        strict: if not, an early end is taken as it is.
+    """
+
+    def __init__(self, *, strict: bool = True) -> None:
+        self.strict = strict
         self.events = 0
         self.pings = 0  # among them
         self.started = False
@@ -50,18 +44,18 @@ class Guard(Step):
         """How many events there were, without pings."""
         return self.events - self.pings
 
-    def feed(self, item: dict[str, Any]) -> Iterable[dict[str, Any]]:
+    def feed(self, item: Wire) -> Iterable[Wire]:
         """Let the event pass if it may stand here."""
         self.events += 1
         kind = item["type"]
         if kind == "content_block_delta":
             self._require_open(item)
             delta = item.get("delta")
-            if not isinstance(delta, dict):
+            if not is_object(delta):
                 raise self._impossible(item, "it has no delta")
-            delta_type = cast("dict[str, Any]", delta).get("type")
+            delta_type = delta.get("type")
             field = DELTA_STRINGS.get(delta_type) if type(delta_type) is str else None
-            if field is not None and type(cast("dict[str, Any]", delta).get(field)) is not str:
+            if field is not None and type(delta.get(field)) is not str:
                 raise self._impossible(item, f"its {field} is not a string")
         elif kind == "content_block_start":
             self._start_block(item)
@@ -95,7 +89,7 @@ class Guard(Step):
             self.pings += 1
         return (item,)
 
-    def _start_block(self, item: dict[str, Any]) -> None:
+    def _start_block(self, item: Wire) -> None:
         index = item.get("index")
         if not self.started:
             raise self._impossible(item, "no message_start came before it")
@@ -107,42 +101,17 @@ class Guard(Step):
         self.open.add(index)
         self.content_started = True
 
-    def _require_open(self, item: dict[str, Any]) -> None:
+    def _require_open(self, item: Wire) -> None:
         index = item.get("index")
         if type(index) is not int or index not in self.open:
             raise self._impossible(item, f"block {index!r} is not open")
 
-    def _impossible(self, item: dict[str, Any], why: str) -> StreamProtocolError:
+    def _impossible(self, item: Wire, why: str) -> StreamProtocolError:
         return StreamProtocolError(f"event {self.events} ({item['type']}) cannot stand here: {why}: {excerpt(item)}")
 
-    def finish(self) -> Iterable[dict[str, Any]]:
+    def finish(self) -> Iterable[Wire]:
         """Refuse an end that came too early."""
         if self.strict and not self.complete:
             what = f"in content block {min(self.open)}" if self.open else "without message_stop"
             raise StreamTruncatedError(f"the stream ended early, {what}" if self.events else "no event came at all")
         return ()
-
-    def fail(self, exc: Exception) -> Exception:
-        """Return ours for an error of a transport or the SDK; a user's own exception is returned as it is."""
-        return exc if isinstance(exc, StreamError) else transport_error(exc) or exc
-
-    def fail_in_bytes(self, exc: Exception) -> Exception:
-        """The same for what reading bytes raised, where the errors of plain sockets and files count, too."""
-        return exc if isinstance(exc, StreamError) else transport_error(exc, plain=True) or exc
-
-    def fail_in_sdk(self, exc: Exception) -> Exception:
-        """Return ours for anything that reading an SDK stream raised."""
-        known = self.fail_in_bytes(exc)
-        if isinstance(known, StreamError):
-            return known
-        what = f"{type(exc).__name__}: {exc}"
-        if (error := bedrock_error(str(exc))) is not None:
-            return error
-        if isinstance(exc, UnicodeDecodeError) and exc.reason == "unexpected end of data":
-            return StreamTruncatedError(f"the stream ended inside a character ({what})")
-        if isinstance(exc, (json.JSONDecodeError, UnicodeDecodeError)):
-            return StreamProtocolError(f"event {self.events + 1}: its data is not valid JSON ({what})")
-        if type(exc) is ValueError:
-            # The SDK's MessageStream parses tool inputs whether or not anybody asks for them.
-            return ToolInputError(f"the SDK cannot read a tool's input ({what})", raw=what.partition("JSON: ")[2])
-        return StreamProtocolError(f"event {self.events + 1} could not be read by the SDK ({what})")

@@ -6,7 +6,7 @@ while somebody iterates the events, and gives the SDK's own classes with the SDK
 
 from __future__ import annotations
 
-from collections.abc import Callable
+from collections.abc import Callable, Iterable, Iterator
 from typing import Any, cast, get_args
 
 import anthropic
@@ -19,9 +19,11 @@ from anthropic.lib.streaming import (
     ParsedMessageStopEvent,
 )
 
-from ._events import to_event
-from ._fast import Shape
-from ._message import Accumulator
+from .._json import Wire
+from .._step import Step
+from .._wire.deltas import Shape
+from .._wire.events import to_event
+from .builder import MessageBuilder
 
 
 def _by_type(union: Any) -> dict[str, type[anthropic.BaseModel]]:
@@ -46,50 +48,49 @@ _SHAPES = {
 _TOOL_BLOCKS = {False: ("tool_use", "server_tool_use"), True: ("tool_use", "server_tool_use", "mcp_tool_use")}
 
 
-class HelperEvents:
+class HelperEvents(Step[Wire, Any]):
     """Wire dicts in, the events of the SDK's `MessageStream` out.
 
     Args:
-        accumulator: the one that was fed with the event before.
+        builder: the one that was fed with the event before.
         final: gives the final message, for the event that carries it.
         block: gives a finished content block, for the event that carries it.
     """
 
-    def __init__(self, accumulator: Accumulator[Any], final: Callable[[], Any], block: Callable[[int], Any]) -> None:
-        self._accumulator = accumulator
+    def __init__(self, builder: MessageBuilder, final: Callable[[], Any], block: Callable[[int], Any]) -> None:
+        self._builder = builder
         self._final = final
         self._block = block
         self._strings: dict[tuple[int, str], str] = {}  # the last snapshots, as long as no event is skipped
         self._events = 0  # how many there were when the last one was made
 
-    @property
-    def is_current(self) -> bool:
-        """Whether nobody else has read an event since the last one that was made here."""
-        return self._events == self._accumulator.guard.events
-
-    def of(self, wire: dict[str, Any]) -> list[Any]:
+    def feed(self, item: Wire) -> Iterable[Any]:
         """Return what the SDK's helper yields for one event: the event, and perhaps one of its own."""
-        kind = wire["type"]
-        beta = self._accumulator.beta
-        events = self._accumulator.guard.events
+        kind = item["type"]
+        events = self._builder.guard.events
         if events != self._events + 1:
             self._strings.clear()
         self._events = events
         if kind == "ping":
-            return []  # the SDK swallows it
+            return ()  # the SDK swallows it
         if kind == "content_block_stop":
-            block = self._block(wire["index"])
-            return [self._build(kind, type=kind, index=wire["index"], content_block=block)]
+            block = self._block(item["index"])
+            return (self._build(kind, type=kind, index=item["index"], content_block=block),)
         if kind == "message_stop":
-            return [self._build(kind, type=kind, message=self._final())]
-        event: Any = to_event(wire, beta=beta)
+            return (self._build(kind, type=kind, message=self._final()),)
+        event: Any = to_event(item, beta=self._builder.beta)
         if kind != "content_block_delta":
-            return [event]
-        added = self._added(wire["index"], wire["delta"], event)
-        return [event] if added is None else [event, added]
+            return (event,)
+        added = self._added(item["index"], item["delta"], event)
+        return (event,) if added is None else self._both(event, added)
 
-    def _added(self, index: int, delta: dict[str, Any], event: Any) -> Any:
-        block = self._accumulator.blocks[index]
+    def _both(self, event: Any, added: Any) -> Iterator[Any]:
+        yield event
+        if self._events == self._builder.guard.events:
+            yield added  # else another view has read on meanwhile, and it is void
+
+    def _added(self, index: int, delta: Wire, event: Any) -> Any:
+        block = self._builder.blocks[index]
         kind = delta.get("type")
         if kind == "text_delta" and block.type == "text":
             return self._build("text", type="text", text=delta["text"], snapshot=self._string(index, "text", delta))
@@ -98,7 +99,7 @@ class HelperEvents:
             return self._build("thinking", type="thinking", thinking=delta["thinking"], snapshot=snapshot)
         if kind == "signature_delta" and block.type == "thinking":
             return self._build("signature", type="signature", signature=delta["signature"])
-        if kind == "input_json_delta" and block.type in _TOOL_BLOCKS[self._accumulator.beta]:
+        if kind == "input_json_delta" and block.type in _TOOL_BLOCKS[self._builder.beta]:
             return self._build(
                 "input_json",
                 type="input_json",
@@ -106,9 +107,9 @@ class HelperEvents:
                 snapshot=block.merged().get("input"),
             )
         if kind == "citations_delta" and block.type == "text":
-            citations = self._accumulator.block(index).citations
+            citations = self._builder.block(index).citations
             return self._build("citation", type="citation", citation=event.delta.citation, snapshot=citations)
-        if kind == "compaction_delta" and block.type == "compaction" and self._accumulator.beta:
+        if kind == "compaction_delta" and block.type == "compaction" and self._builder.beta:
             merged = block.merged()
             return self._build(
                 "compaction",
@@ -118,14 +119,14 @@ class HelperEvents:
             )
         return None
 
-    def _string(self, index: int, field: str, delta: dict[str, Any]) -> str:
+    def _string(self, index: int, field: str, delta: Wire) -> str:
         """Return the string so far, kept here because joining it anew for each event would cost more."""
         key = (index, field)
         before = self._strings.get(key)
-        now = self._accumulator.blocks[index].merged()[field] if before is None else before + delta[field]
+        now = self._builder.blocks[index].merged()[field] if before is None else before + delta[field]
         self._strings[key] = now
         return cast("str", now)
 
     def _build(self, kind: str, **fields: Any) -> Any:
         # The objects among the fields are finished: the SDK's constructor would build them a second time.
-        return _SHAPES[self._accumulator.beta][kind].make(fields)
+        return _SHAPES[self._builder.beta][kind].make(fields)

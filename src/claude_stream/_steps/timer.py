@@ -1,6 +1,6 @@
 """When things happened in a stream, by a clock that starts before the request.
 
-The law: one clock reading an event, and no other clock anywhere. Times are seconds.
+The law: one reading of one clock for each event but a ping. Times are seconds.
 """
 
 from __future__ import annotations
@@ -10,12 +10,12 @@ import time
 from collections.abc import Callable, Iterable
 from typing import Any
 
-from ._events import initial_content, to_wire
-from ._json import OBJECT, is_object
-from ._step import Step
+from .._json import OBJECT, Wire, is_object
+from .._step import Step
+from .._wire.events import initial_content, to_wire
 
 
-class StreamTimer(Step):
+class StreamTimer(Step[Any, Any]):
     """Measures a stream while its events are fed to it.
 
     The clock starts when the timer is made: make it before the request is sent.
@@ -67,12 +67,12 @@ class StreamTimer(Step):
                 self._note(wire, now)
         return (item,)
 
-    def _note(self, wire: dict[str, Any], now: float) -> None:
+    def _note(self, wire: Wire, now: float) -> None:
         if self.ttft_text is None:
             self._note_first(wire, now - self._start)
         self._note_end(wire, now)
 
-    def _note_first(self, wire: dict[str, Any], elapsed: float) -> None:
+    def _note_first(self, wire: Wire, elapsed: float) -> None:
         kind = wire["type"]
         if kind == "content_block_delta":
             self._note_content(wire.get("delta"), elapsed)
@@ -88,10 +88,11 @@ class StreamTimer(Step):
         if is_object(content) and content.get("text"):
             self.ttft_text = elapsed
 
-    def _note_end(self, wire: dict[str, Any], now: float) -> None:
+    def _note_end(self, wire: Wire, now: float) -> None:
         kind = wire["type"]
         if kind == "message_delta" and is_object(usage := wire.get("usage")):
-            self._output_tokens = usage.get("output_tokens") or self._output_tokens
+            tokens = usage.get("output_tokens")
+            self._output_tokens = tokens if isinstance(tokens, int) and tokens else self._output_tokens
         elif kind == "message_stop":
             self._end = now
 

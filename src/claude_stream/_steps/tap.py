@@ -6,14 +6,16 @@ import inspect
 from collections.abc import Callable, Iterable, Sequence
 from typing import Any
 
-from ._events import to_event, with_event
-from ._step import Step
+from .._json import Wire
+from .._step import Step
+from .._wire.events import to_event, with_event
+from .builder import MessageBuilder
 
 
-class Tap(Step):
+class Tap(Step[Wire, Wire]):
     """Wire dicts in, the same out, after each observer has seen the event as the SDK's object."""
 
-    def __init__(self, observers: Sequence[Callable[[Any], object]], is_beta: Callable[[], bool]) -> None:
+    def __init__(self, observers: Sequence[Callable[[Any], object]], builder: MessageBuilder) -> None:
         for observer in observers:
             if not callable(observer):
                 raise TypeError(f"an observer is called with each event, and {observer!r} cannot be called")
@@ -22,11 +24,11 @@ class Tap(Step):
                     f"an observer is a plain function, also over an async source, and {observer!r} is async"
                 )
         self._observers = observers
-        self._is_beta = is_beta
+        self._builder = builder
 
-    def feed(self, item: dict[str, Any]) -> Iterable[dict[str, Any]]:
+    def feed(self, item: Wire) -> Iterable[Wire]:
         """Show the event to every observer, and pass it on."""
-        event = to_event(item, beta=self._is_beta())
+        event = to_event(item, beta=self._builder.beta)
         try:
             for observer in self._observers:
                 observer(event)

@@ -19,9 +19,9 @@ import anthropic
 from anthropic import types
 from anthropic.types import beta as beta_types
 
-from ._errors import StreamProtocolError
-from ._fast import SourcedEvent, event_of, wire_of
-from ._json import copy_json, excerpt, is_array, is_object
+from .._errors import StreamProtocolError
+from .._json import Wire, copy_json, excerpt, is_array, is_object
+from .deltas import SourcedEvent, event_of, wire_of
 
 ModelT = TypeVar("ModelT", bound=anthropic.BaseModel)
 
@@ -43,7 +43,7 @@ class UnknownEvent(anthropic.BaseModel):
     type: str
 
 
-def to_wire(item: object) -> dict[str, Any] | None:
+def to_wire(item: object) -> Wire | None:
     """Return the wire dict of one item of a source, or None for what the API never sent.
 
     An item that is an exception is a fault that the step before could not raise without losing the
@@ -53,7 +53,7 @@ def to_wire(item: object) -> dict[str, Any] | None:
         StreamProtocolError: if the item is no event.
     """
     if isinstance(item, dict):
-        wire = cast("dict[str, Any]", item)
+        wire = cast("Wire", item)
     elif (delta := wire_of(item)) is not None:
         return delta
     elif isinstance(item, anthropic.BaseModel):
@@ -80,7 +80,7 @@ def to_wire(item: object) -> dict[str, Any] | None:
     return wire
 
 
-def _dump(event: anthropic.BaseModel) -> dict[str, Any] | None:
+def _dump(event: anthropic.BaseModel) -> Wire | None:
     if _made_by_helper(type(event)):
         # The SDK's MessageStream puts events of its own between the API's (`text`, `input_json`, ...),
         # which repeat what the raw event has just said: counting both is the double-counting trap.
@@ -97,13 +97,13 @@ def _made_by_helper(cls: type[object]) -> bool:
     return any(base.__module__.startswith(HELPER_MODULE) for base in cls.__mro__)
 
 
-def initial_content(wire: dict[str, Any]) -> list[dict[str, Any]]:
+def initial_content(wire: Wire) -> list[Wire]:
     """Return the content blocks that a ``message_start`` brings along: none, in all that was seen so far."""
     content = wire["message"].get("content")
     return content if is_array(content) else []
 
 
-def is_whole_block(value: object) -> TypeGuard[dict[str, Any]]:
+def is_whole_block(value: object) -> TypeGuard[Wire]:
     """Return whether this is the JSON of a content block, of whatever type, with strings where they have to be."""
     if not is_object(value) or type(value.get("type")) is not str:
         return False
@@ -111,7 +111,7 @@ def is_whole_block(value: object) -> TypeGuard[dict[str, Any]]:
     return kind not in ("text", "thinking") or isinstance(value.get(kind), (str, NoneType))
 
 
-def is_beta(wire: dict[str, Any]) -> bool:
+def is_beta(wire: Wire) -> bool:
     """Return whether the event was made from one of the SDK's beta objects."""
     return isinstance(wire, SourcedEvent) and type(wire.source).__module__.startswith("anthropic.types.beta")
 
@@ -136,7 +136,7 @@ _BETA_EVENTS: dict[str, type[anthropic.BaseModel]] = {
 }
 
 
-def to_event(wire: dict[str, Any], *, beta: bool = False) -> anthropic.BaseModel:
+def to_event(wire: Wire, *, beta: bool = False) -> anthropic.BaseModel:
     """Return the object that the source gave for this event, or build the SDK's own."""
     cls = (_BETA_EVENTS if beta else _STABLE_EVENTS).get(wire["type"], UnknownEvent)
     if isinstance(wire, SourcedEvent) and (cls is not UnknownEvent or isinstance(wire.source, UnknownEvent)):
@@ -144,7 +144,10 @@ def to_event(wire: dict[str, Any], *, beta: bool = False) -> anthropic.BaseModel
     event = event_of(wire, beta=beta)
     if event is not None:
         return cast("anthropic.BaseModel", event)
-    fields = copy_json(wire)  # an object keeps what it is given, and its holder may change it
+    try:
+        fields = copy_json(wire)  # an object keeps what it is given, and its holder may change it
+    except RecursionError:
+        raise StreamProtocolError(f"an event ({wire['type']}) that is nested too deeply for an object") from None
     try:
         return cls.model_validate(fields)  # as the SDK does with the events of a stream
     except Exception:
@@ -163,7 +166,7 @@ def construct(cls: type[ModelT], fields: dict[str, Any]) -> ModelT:
         raise StreamProtocolError(f"the SDK cannot build a {cls.__name__} ({type(exc).__name__}: {exc})") from exc
 
 
-def with_event(wire: dict[str, Any], event: anthropic.BaseModel) -> SourcedEvent:
+def with_event(wire: Wire, event: anthropic.BaseModel) -> SourcedEvent:
     """Return the wire dict as one that hands out ``event`` from now on."""
     sourced = SourcedEvent(wire)
     sourced.source = event

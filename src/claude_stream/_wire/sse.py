@@ -16,9 +16,9 @@ from typing import Any, cast
 
 import jiter
 
-from ._errors import StreamProtocolError
-from ._json import OBJECT, excerpt, is_object
-from ._step import Step
+from .._errors import StreamProtocolError
+from .._json import OBJECT, Wire, excerpt, is_object
+from .._step import Step
 
 _BOM = b"\xef\xbb\xbf"
 _FIELDS = (b"event", b"data", b"id", b"retry")
@@ -28,7 +28,7 @@ _DELTA = b"event: content_block_delta\ndata: "
 _DATA = len(_DELTA)
 
 
-class SSEDecoder(Step):
+class SSEDecoder(Step[bytes, Wire | Exception]):
     """Bytes in, wire dicts out."""
 
     def __init__(self) -> None:
@@ -43,10 +43,10 @@ class SSEDecoder(Step):
         self._head = b""  # how the body begins, to show if it turns out to be something else
         self._is_sse = True
 
-    def feed(self, item: Any) -> Iterable[dict[str, Any] | Exception]:
+    def feed(self, item: bytes) -> Iterable[Wire | Exception]:
         """Take the next bytes and return the events that are now whole."""
         if type(item) is not bytes:
-            return self._other(item)
+            return self.feed(_bytes(item))
         if not self._between or item[-2:] != b"\n\n":
             return self._split(item)
         if item[:_DATA] == _DELTA:
@@ -62,12 +62,12 @@ class SSEDecoder(Step):
                     return (event,)
         return self._split(item) if _CR in item else self._whole_events(item)
 
-    def _whole_events(self, chunk: bytes) -> list[dict[str, Any] | Exception]:
+    def _whole_events(self, chunk: bytes) -> list[Wire | Exception]:
         """Whole events, just as the API writes them."""
-        events: list[dict[str, Any] | Exception] = []
+        events: list[Wire | Exception] = []
         for block in chunk[:-2].split(b"\n\n"):
             name, _, data = block.partition(b"\ndata: ")
-            is_event = name.startswith(b"event: ") and not name.startswith(b"event: error")
+            is_event = name.startswith(b"event: ") and name[7:].strip() != b"error"
             if is_event and _LF not in name and _LF not in data:
                 try:
                     event: Any = jiter.from_json(data)
@@ -80,13 +80,7 @@ class SSEDecoder(Step):
             events += self._take([*block.split(b"\n"), b""])
         return events
 
-    def _other(self, item: Any) -> Iterable[Any]:
-        if not isinstance(item, (bytes, bytearray, memoryview)):
-            kind = type(item).__name__
-            raise TypeError(f"from_sse() takes chunks of bytes, and this one is {kind}: {excerpt(item)}")
-        return self.feed(bytes(cast("bytes", item)))
-
-    def _split(self, chunk: bytes) -> list[dict[str, Any] | Exception]:
+    def _split(self, chunk: bytes) -> list[Wire | Exception]:
         """The general way: lines, wherever they are cut, and whatever ends them."""
         if self._count == 0 and len(self._head) < _HEAD:
             self._head += chunk[: _HEAD - len(self._head)]
@@ -106,7 +100,7 @@ class SSEDecoder(Step):
         self._between = self._count > 0 and not (self._after_cr or self._line or self._data or self._event)
         return events
 
-    def finish(self) -> Iterable[dict[str, Any] | Exception]:
+    def finish(self) -> Iterable[Wire | Exception]:
         """Return a last event that lacks only its blank line; what is less than that was cut off."""
         rest = b"".join(self._line)
         events = self._take([rest]) if rest else []
@@ -118,8 +112,8 @@ class SSEDecoder(Step):
             events.append(StreamProtocolError(f"the body is not an event stream; it begins: {excerpt(self._head)}"))
         return events
 
-    def _take(self, lines: list[bytes]) -> list[dict[str, Any] | Exception]:
-        events: list[dict[str, Any] | Exception] = []
+    def _take(self, lines: list[bytes]) -> list[Wire | Exception]:
+        events: list[Wire | Exception] = []
         if self._first_line and lines:
             self._first_line = False
             lines[0] = lines[0].removeprefix(_BOM)
@@ -137,7 +131,7 @@ class SSEDecoder(Step):
                 self._is_sse = False
         return events
 
-    def _dispatch(self) -> dict[str, Any] | Exception:
+    def _dispatch(self) -> Wire | Exception:
         data = b"\n".join(self._data)
         self._data.clear()
         self._count += 1
@@ -163,11 +157,11 @@ class SSEDecoder(Step):
         )
 
 
-class BodyDecoder(SSEDecoder):
-    """The same for a response that may turn out to be decoded by the SDK already: events pass as they are."""
-
-    def _other(self, item: Any) -> Iterable[Any]:
-        return (item,)
+def _bytes(item: object) -> bytes:
+    if not isinstance(item, (bytearray, memoryview)):
+        kind = type(item).__name__
+        raise TypeError(f"from_sse() takes chunks of bytes, and this one is {kind}: {excerpt(item)}")
+    return bytes(cast("bytearray", item))
 
 
 def _parse(data: bytes) -> Any:

@@ -19,14 +19,12 @@ from anthropic.types import ParsedMessage
 from anthropic.types.beta.parsed_beta_message import ParsedBetaMessage
 from typing_extensions import Unpack
 
-from ._drive import drive
-from ._message import Accumulator
-from ._message_stream import AsyncMessageStream, MessageStream
-from ._patience import Patience
-from ._resilience import Restarts, backoff, restarting
-from ._source import AsyncResponseBytes, ResponseBytes, is_body, stream_observer
-from ._sse import BodyDecoder
-from ._timing import StreamTimer
+from ._drive.pipeline import drive, restarting
+from ._drive.restarts import Restarts, backoff
+from ._drive.source import Body, SDKStream, Source, stream_observer
+from ._drive.timeouts import Limits
+from ._message_stream import AsyncMessageStream, MessageStream, options_of
+from ._steps.timer import StreamTimer
 
 if TYPE_CHECKING:
     from contextlib import AbstractAsyncContextManager, AbstractContextManager
@@ -208,33 +206,30 @@ class _Request:
     ) -> None:
         self._messages = messages
         self._params = params
-        self._output_format = output_format
-        self._strict = strict
+        self._adapter = None if output_format is None else pydantic.TypeAdapter[Any](output_format)
         self._restarts = restarts
-        limited = first_timeout is not None or idle_timeout is not None
-        self._patience = Patience(first_timeout, idle_timeout) if limited else None
-        self._accumulator = Accumulator[Any](beta=_is_beta(messages))
-        self._stream: Any = None
+        self._options = options_of(
+            strict=strict, beta=_is_beta(messages), limits=Limits.of(first_timeout, idle_timeout)
+        )
+        self._streams: list[Any] = []  # those that are open, the last one entered at the end
 
     def _request(self) -> Any:
         return self._messages.with_streaming_response.create(**self._params, stream=True)
 
-    def _drive(self, source: Any, accumulator: Accumulator[Any] | None = None) -> Any:
-        accumulator = accumulator or self._accumulator
-        return drive(source, decoder=BodyDecoder(), accumulator=accumulator, events=True)
-
-    def _message_stream(self, cls: Any, opened: Any, reopen: Callable[[], Any], timer: StreamTimer) -> Any:
+    def _stream(self, cls: Any, timer: StreamTimer, opened: Source, reopen: Callable[[], Any]) -> Any:
         """Return the stream over a response that is open already, and over those that `reopen` opens."""
-        timed = functools.partial(drive, make_steps=lambda _: [timer], events=True)
+
+        def steps(_: object) -> list[StreamTimer]:
+            return [timer]
+
         if self._restarts:
-            first = iter([opened])
-            policy = Restarts(self._restarts, backoff, None)
-            driver: Any = timed(restarting(lambda: next(first, None) or reopen(), policy, self._drive))
+            restarts = Restarts(self._restarts, backoff)
+            reader = restarting(reopen, restarts, steps, self._options, first=opened)
         else:
-            decoder = BodyDecoder() if is_body(opened) else None
-            driver = timed(opened, decoder=decoder, accumulator=self._accumulator)
-        driver.root.patience = self._patience
-        return cls(driver, strict=self._strict, output_format=self._output_format, timer=timer)
+            reader = drive(opened, steps, self._options)
+        stream = cls.over_reader(reader, timer, self._adapter)
+        self._streams.append(stream)
+        return stream
 
 
 class _Manager(_Request):
@@ -242,17 +237,17 @@ class _Manager(_Request):
 
     def __enter__(self) -> MessageStream[Any]:
         timer = StreamTimer()
-        self._stream = self._message_stream(MessageStream, self._open(), self._open, timer)
-        return cast("MessageStream[Any]", self._stream)
+        return cast("MessageStream[Any]", self._stream(MessageStream, timer, self._open(), self._open))
 
-    def _open(self) -> Any:
+    def _open(self) -> Source:
         response = self._request().__enter__()
         if _only_the_sdk_can_read(response.http_response):
-            return response.parse(to=anthropic.Stream[object])
-        return ResponseBytes(response)
+            return SDKStream(response.parse(to=anthropic.Stream[object]), is_async=False)
+        return Body(response.http_response, is_async=False)
 
     def __exit__(self, *exc_info: object) -> None:
-        self._stream.close()
+        if self._streams:
+            self._streams.pop().close()
 
 
 class _AsyncManager(_Request):
@@ -260,21 +255,22 @@ class _AsyncManager(_Request):
 
     async def __aenter__(self) -> AsyncMessageStream[Any]:
         timer = StreamTimer()
-        self._stream = self._message_stream(AsyncMessageStream, await self._open(), self._open, timer)
-        return cast("AsyncMessageStream[Any]", self._stream)
+        return cast("AsyncMessageStream[Any]", self._stream(AsyncMessageStream, timer, await self._open(), self._open))
 
-    async def _open(self) -> Any:
+    async def _open(self) -> Source:
         response = await self._request().__aenter__()
         if _only_the_sdk_can_read(response.http_response):
-            return await response.parse(to=anthropic.AsyncStream[object])
-        return AsyncResponseBytes(response)
+            return SDKStream(await response.parse(to=anthropic.AsyncStream[object]), is_async=True)
+        return Body(response.http_response, is_async=True)
 
     async def __aexit__(self, *exc_info: object) -> None:
-        await self._stream.aclose()
+        if self._streams:
+            await self._streams.pop().aclose()
 
 
-def wrap(
+def wrap_client(
     client: ClientT,
+    /,
     *,
     strict: bool = True,
     restarts: int = 0,
@@ -291,8 +287,8 @@ def wrap(
         TypeError: if this is no client of the SDK.
 
     Example:
-        >>> from claude_stream import wrap
-        >>> client = wrap(client)
+        >>> from claude_stream import wrap_client
+        >>> client = wrap_client(client)
         >>> with client.messages.stream(model="claude-sonnet-5-5", max_tokens=1024, messages=[]) as stream:
         ...     stream.get_final_text()
         'Hello, world!'
@@ -324,6 +320,6 @@ def _with_our_stream(messages: Any, client: Any, options: Mapping[str, Any]) -> 
 def _rewrapping(method: Callable[..., Any], options: Mapping[str, Any]) -> Callable[..., Any]:
     @functools.wraps(method)
     def copied(*args: Any, **kwargs: Any) -> Any:
-        return wrap(method(*args, **kwargs), **options)
+        return wrap_client(method(*args, **kwargs), **options)
 
     return copied

@@ -7,13 +7,16 @@ is whole is decided once, strictly, when the block closes.
 
 from __future__ import annotations
 
-from collections.abc import Mapping
 from typing import Any
 
 import jiter
 
-from ._errors import ToolInputError
-from ._json import copy_json, excerpt, is_array, is_object
+from .._errors import ToolInputError
+from .._json import Wire, copy_json, excerpt, is_array, is_object
+from .._wire.deltas import DELTA_STRINGS
+
+_HINTS = ("estimated_tokens",)
+"""What deltas carry for a progress bar, and blocks do not have."""
 
 PIECES = 1024
 """How many pieces of a string are kept apart, at most. Pieces of six characters weigh ten times their text."""
@@ -28,7 +31,14 @@ class Text:
         self._joined: list[str] = []
         self.pieces = [start]
 
+    def add(self, piece: str) -> None:
+        """Append a piece."""
+        self.pieces.append(piece)
+        if len(self.pieces) > PIECES:
+            self.join()
+
     def join(self) -> None:
+        """Make one string of the pieces so far. Whoever appends to `pieces` directly has to see to it."""
         self._joined.append("".join(self.pieces))
         self.pieces.clear()
 
@@ -39,7 +49,7 @@ class Text:
 class Block:
     """One content block under construction."""
 
-    def __init__(self, start: Mapping[str, Any]) -> None:
+    def __init__(self, start: Wire) -> None:
         self.type: str = start["type"]
         self.open = True
         self.fault: str | None = None  # why the closed input cannot be used
@@ -71,11 +81,21 @@ class Block:
         if kind == "text_delta":
             return self._text("text")
         if kind == "thinking_delta":
-            # `estimated_tokens` beside it is a hint for a progress bar and no field of the block.
             return self._text("thinking")
         return None
 
-    def add(self, delta: dict[str, Any]) -> None:
+    def string(self, field: str) -> str:
+        """Return the string of a field as far as it has come."""
+        text = self._texts.get(field)
+        value = self._data.get(field) if text is None else str(text)
+        return value if isinstance(value, str) else ""
+
+    def add_beside(self, delta: Wire) -> None:
+        """Merge what a delta of one string has beside it: fields that came after this library, and hints."""
+        known = ("type", DELTA_STRINGS[delta["type"]], *_HINTS)
+        self._merge({field: value for field, value in delta.items() if field not in known})
+
+    def add(self, delta: Wire) -> None:
         """Merge one delta of another type."""
         kind = delta.get("type")
         if kind == "citations_delta":
@@ -94,17 +114,17 @@ class Block:
             text = self._texts[field] = Text(before if isinstance(before, str) else "")
         return text
 
-    def _replace(self, delta: dict[str, Any]) -> None:
+    def _replace(self, delta: Wire) -> None:
         for field, value in delta.items():
             if field != "type" and (value is not None or field not in self._data):
                 self._data[field] = copy_json(value)
 
-    def _merge(self, delta: dict[str, Any]) -> None:
+    def _merge(self, delta: Wire) -> None:
         """Merge a delta of a type that came after this library: the obvious rule for each field."""
         for field, value in delta.items():
             before = self._data.get(field)
             if isinstance(value, str) and isinstance(before, (str, type(None))) and field not in ("type", "signature"):
-                self._text(field).pieces.append(value)
+                self._text(field).add(value)
             elif is_array(value) and is_array(before):
                 before.extend(copy_json(value))
             else:
@@ -117,7 +137,8 @@ class Block:
         if not raw:
             return
         try:
-            value = jiter.from_json(raw.encode("utf-8", "surrogatepass"))
+            # Without NaN and Infinity, which are no JSON: a request that sends them back is refused.
+            value = jiter.from_json(raw.encode("utf-8", "surrogatepass"), allow_inf_nan=False)
         except ValueError as exc:
             self.fault = f"it is not whole JSON ({exc})"
             return
@@ -136,9 +157,9 @@ class Block:
         except ValueError:
             return None
 
-    def merged(self) -> dict[str, Any]:
+    def merged(self) -> Wire:
         """Return the block's JSON as far as it has come; a copy."""
-        data: dict[str, Any] = copy_json(self._data)
+        data: Wire = copy_json(self._data)
         data.update((field, str(text)) for field, text in self._texts.items())
         if self._json is not None and (value := self._partial_input()) is not None:
             data["input"] = value  # parsed anew, which takes less time than a copy

@@ -1,0 +1,255 @@
+"""The async driver: the only code that iterates an async source, on asyncio or trio.
+
+The law: the same as in `sync`, where the rules have their names; only the waiting is another. Readers are classes
+and not generators: an abandoned async generator makes trio complain.
+
+A wait has to end when another task closes the reader, whatever it is that waits: a socket, a stream among many on
+one connection, a generator of the user's. On asyncio the waiting task is cancelled, and the cancellation taken back
+where it arrives, which costs nothing as long as nobody closes. On trio a cancel scope around each wait does it,
+which is cheap there; one of anyio's on asyncio costs more than all the rest of an event.
+"""
+
+from __future__ import annotations
+
+import asyncio
+import contextlib
+import functools
+from collections.abc import AsyncIterator, Awaitable, Callable, Coroutine, Iterator, Sequence
+from typing import Any, cast
+
+import anyio
+from typing_extensions import Self
+
+from .._step import AnyStep, flow
+from .reader import BaseReader, MessageT, T
+from .timeouts import Patience
+
+_Wait = Callable[[], Awaitable[Any]]
+
+_NOTHING: Any = object()
+_TUPLE: Any = tuple
+
+
+def _send(steps: Sequence[AnyStep], item: Any) -> Iterator[Any]:
+    """Send one item through steps. As long as one result comes of one, which is nearly always, no iterators are set up."""
+    outs: Any = (item,)
+    for position, step in enumerate(steps):
+        if type(outs) is not _TUPLE or len(outs) != 1:
+            return flow(steps[position:], outs)
+        outs = step.feed(outs[0])
+    return iter(outs)
+
+
+class AsyncReader(BaseReader[T, MessageT], AsyncIterator[T]):
+    """The same as `Reader`, for an async source, on asyncio or trio.
+
+    One task may read it, and a second one gets a RuntimeError. `aclose` may be called from any task of the same
+    event loop, and ends a read that is blocked, whatever it waits for. Not safe to use from several threads.
+
+    Example:
+        >>> import asyncio
+        >>> from claude_stream import iter_text
+        >>> async def main():
+        ...     request = async_client.messages.create(
+        ...         model="claude-sonnet-5-5", max_tokens=1024, messages=[], stream=True
+        ...     )
+        ...     async with iter_text(request) as reader:
+        ...         text = "".join([chunk async for chunk in reader])
+        ...     return text, reader.usage.output_tokens
+        >>> asyncio.run(main())
+        ('Hello, world!', 12)
+    """
+
+    def __init__(self, *args: Any, **options: Any) -> None:
+        super().__init__(*args, **options)
+        self._results: Iterator[Any] = iter(())
+        self._next: _Wait | None = None  # known when the reading has begun
+        self._source_ended = False
+        self._reading = False
+        self._interrupt: Callable[[], object] | None = None  # ends the wait that is on
+        self._left: anyio.Event | None = None  # set when the read that a close interrupts is over
+
+    def __anext__(self) -> Coroutine[Any, Any, T]:
+        return self._presented() if self._as_events else self._pull()
+
+    async def _presented(self) -> T:
+        item = await self._pull()
+        try:
+            return self._present(item)
+        except Exception as exc:
+            raise await self._step_failed(exc)  # noqa: B904 - it has its cause
+
+    async def _pull(self) -> Any:
+        """Return the next result, below what is presented."""
+        if self._reading:
+            raise RuntimeError("this stream is being read already: one reader at a time")
+        self._reading = True
+        try:
+            wait = self._next or await self._open()
+            item = _NOTHING
+            while True:
+                try:
+                    if item is not _NOTHING:
+                        self._results = _send(self._steps, item)
+                    for out in self._results:
+                        return out
+                except Exception as exc:
+                    raise await self._step_failed(exc)  # noqa: B904 - it has its cause
+                if self._closed or self._source_ended:
+                    break
+                item = _NOTHING
+                if self._builder.guard.stopped and self._source.ends_here():
+                    self._end_source()
+                    continue
+                try:
+                    item = await wait()
+                except StopAsyncIteration:
+                    self._end_source()
+                except Exception as exc:
+                    await self._source.arelease()
+                    if (error := self._source_failed(exc)) is not None:
+                        self._closed = True
+                        raise error  # noqa: B904 - it has its cause
+                    self._end_source()
+            return await self._over(wait)
+        finally:
+            self._reading = False
+            if self._left is not None:
+                self._left.set()
+
+    async def _over(self, wait: _Wait) -> Any:
+        """Raise what a read raises when there is nothing more to come."""
+        if (error := self._ending()) is not None:
+            raise error
+        if not self._closed:
+            self._closed = True
+            await self._source.asettle(wait)
+        raise StopAsyncIteration
+
+    def _end_source(self) -> None:
+        if not self._closed:
+            self._source_ended = True
+            self._results = self._finish()
+
+    async def _step_failed(self, exc: Exception) -> Exception:
+        """Return what to raise for an exception of a step; nothing more comes of this reader."""
+        if exc is self._error:
+            return exc
+        self._closed = True
+        self._results = iter(())
+        await self._source.arelease()
+        return self._failed(exc, exc)
+
+    # -- waiting --
+
+    async def _open(self) -> _Wait:
+        """Open the source and return what is awaited for each item."""
+        if self._closed:
+            return _never
+        try:
+            self._source = await self._interruptibly(self._source.opened)
+            self._results = self._begin()
+        except Exception as exc:
+            error = self._closed_error() if self._closed else exc
+            self._closed = True
+            raise self._failed(error, exc)  # noqa: B904 - it has its cause
+        except BaseException:
+            self._closed = True  # a request that was cancelled cannot be awaited again
+            raise
+        wait = self._source.aiterate()
+        limits = self._source.limits
+        if limits is not None:
+            wait = functools.partial(_within, Patience(limits, self._builder.guard), limits.clock, wait)
+        self._next = functools.partial(self._interruptibly, wait)
+        return self._next
+
+    async def _interruptibly(self, wait: _Wait) -> Any:
+        """Return what a wait gives, unless another task closes the stream meanwhile."""
+        task = _asyncio_task()
+        try:
+            if task is None:
+                with anyio.CancelScope() as scope:
+                    self._interrupt = scope.cancel
+                    return await wait()
+            self._interrupt = task.cancel
+            return await wait()
+        except asyncio.CancelledError:
+            if self._left is None or task is None or not _taken_back(task):
+                raise
+        finally:
+            self._interrupt = None
+        raise _Interrupted
+
+    async def result(self) -> MessageT:
+        """Read to the end and return the message.
+
+        Raises:
+            ToolInputError: if the input of a tool call is malformed.
+            StreamError: when the stream turns out broken, or was closed before its message was complete.
+        """
+        await self.read()
+        return cast("MessageT", self._builder.result())
+
+    async def read(self) -> None:
+        """Read to the end, and keep nothing but what the message is made of.
+
+        Raises:
+            StreamError: when the stream turns out broken, or was closed before its message was complete.
+        """
+        with contextlib.suppress(StopAsyncIteration):
+            while True:
+                await self._pull()
+
+    async def __aenter__(self) -> Self:
+        return self
+
+    async def __aexit__(self, *exc_info: object) -> None:
+        await self.aclose()
+
+    async def aclose(self) -> None:
+        """Stop: close the source, where it can be closed. What was received stays readable.
+
+        A task that is reading meanwhile gets a `StreamConnectionError` that asks for no retry, at once, unless the
+        message was complete.
+        """
+        self._closed = True
+        self._results = iter(())
+        if self._interrupt is not None:
+            self._left = self._left or anyio.Event()
+            self._interrupt()
+            await self._left.wait()  # only then can a generator be closed
+        await self._source.aclose()
+
+
+class _Interrupted(Exception):
+    """A wait was ended by a close."""
+
+
+async def _never() -> Any:
+    raise StopAsyncIteration
+
+
+def _asyncio_task() -> asyncio.Task[Any] | None:
+    """Return the task that runs, or None on trio."""
+    try:
+        return asyncio.current_task()
+    except RuntimeError:
+        return None
+
+
+def _taken_back(task: asyncio.Task[Any]) -> bool:
+    """Take back the cancellation by which we ended a wait, and return whether it was the only one."""
+    uncancel: Callable[[], int] = getattr(task, "uncancel", lambda: 0)  # which Python 3.10 does not count
+    return uncancel() == 0
+
+
+async def _within(patience: Patience, clock: Callable[[], float], wait: _Wait) -> Any:
+    """Return what a wait gives, unless it takes too long."""
+    left = patience.left()
+    start = clock()
+    try:
+        with anyio.move_on_after(left):
+            return await wait()
+    finally:
+        patience.waited(clock() - start)
+    raise patience.error()

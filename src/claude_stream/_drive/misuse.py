@@ -1,0 +1,90 @@
+"""What may be read, in which colour, and what is refused with an error that names the mistake and the fix.
+
+The law: nothing here reads. The SDK's own classes are told apart first, because proxies around them, as most
+instrumentation packages return them, can be iterated both ways and awaited besides.
+"""
+
+from __future__ import annotations
+
+import inspect
+import types
+from collections.abc import AsyncIterable, Awaitable, Iterable, Mapping
+from typing import Literal, TypeAlias
+
+import anthropic
+from anthropic.lib.streaming import (
+    AsyncMessageStream,
+    AsyncMessageStreamManager,
+    BetaAsyncMessageStream,
+    BetaAsyncMessageStreamManager,
+    BetaMessageStream,
+    BetaMessageStreamManager,
+    MessageStream,
+    MessageStreamManager,
+)
+
+Kind: TypeAlias = Literal["sync", "async", "awaitable"]
+
+# The helper's classes come first: older SDKs pretend that they are `Stream`s, and warn when they are asked.
+_SYNC = (MessageStream, BetaMessageStream, anthropic.Stream)
+_ASYNC = (AsyncMessageStream, BetaAsyncMessageStream, anthropic.AsyncStream)
+_MANAGERS = (
+    MessageStreamManager,
+    AsyncMessageStreamManager,
+    BetaMessageStreamManager,
+    BetaAsyncMessageStreamManager,
+)
+
+
+def is_sdk_stream(given: object) -> bool:
+    """Whether this is one of the SDK's streams, or a proxy around one."""
+    return isinstance(given, (*_SYNC, *_ASYNC))
+
+
+def kind_of(given: object) -> Kind:
+    """Return how a source is to be read.
+
+    Raises:
+        TypeError: if it cannot be, or is no stream of events.
+    """
+    if isinstance(given, _SYNC):
+        return "sync"
+    if isinstance(given, _ASYNC):
+        return "async"
+    _refuse(given)
+    if isinstance(given, Awaitable):  # before Iterable, because an asyncio.Task is one, too
+        return "awaitable"
+    if isinstance(given, Iterable):  # what is both is sync, as the overloads have it; aiter() of it is async
+        return "sync"
+    if isinstance(given, AsyncIterable):
+        return "async"
+    hint = ": pass what its parse() gives" if hasattr(given, "parse") else ""
+    raise TypeError(f"a stream of events was expected, and this is {name_of(given)}{hint}: {given!r:.200}")
+
+
+def _refuse(given: object) -> None:
+    """Raise a TypeError for what can be iterated, or nearly so, and yet is no stream of events."""
+    name = name_of(given)
+    if isinstance(given, _MANAGERS):
+        raise TypeError(
+            f"{name} is not entered yet: write `with client.messages.stream(...) as stream:` "
+            "(`async with` on an async client) and pass `stream`"
+        )
+    if isinstance(given, anthropic.BaseModel):
+        raise TypeError(f"this is a finished {name}, not a stream: call create() with stream=True")
+    if isinstance(given, (str, bytes, bytearray)):
+        raise TypeError(
+            f"a stream was expected, and this is {name}: text is text already, a body goes through "
+            "from_sse([body]), and what came from create() needs stream=True there"
+        )
+    if isinstance(given, Mapping):
+        raise TypeError("a stream of events was expected, and this is a single dict: put the events in a list")
+    if inspect.iscoroutinefunction(given) or inspect.ismethod(given):
+        raise TypeError(f"{name} has to be called: pass create(..., stream=True), not create")
+
+
+def name_of(given: object) -> str:
+    """Return what to call this in a message."""
+    if isinstance(given, types.MethodType):
+        return f"the method {given.__name__}()"
+    return type(given).__name__

@@ -1,0 +1,155 @@
+"""The one place where sources, steps and readers are put together.
+
+The law: all that a stream needs is made here, from its source and one frozen set of options, and nothing is
+changed from outside afterwards. A pipeline over a source begins with the source's decoder and the builder, so that
+every error carries the message so far; one over a reader of ours shares the builder of that reader.
+"""
+
+from __future__ import annotations
+
+import dataclasses
+import functools
+from collections.abc import Callable, Sequence
+from typing import Any, TypeAlias
+
+from .._step import AnyStep
+from .._steps.builder import MessageBuilder
+from .aio import AsyncReader
+from .misuse import is_sdk_stream, kind_of
+from .reader import BaseReader, Stage
+from .restarts import Restarting, Restarts
+from .source import Awaited, Chunks, SDKStream, Source
+from .sync import Reader
+from .timeouts import Limits
+
+AnyReader: TypeAlias = Reader[Any, Any] | AsyncReader[Any, Any]
+MakeSteps: TypeAlias = Callable[[MessageBuilder], Sequence[AnyStep]]
+
+
+@dataclasses.dataclass(frozen=True)
+class Options:
+    """What is asked of one stream.
+
+    Args:
+        beta: build the SDK's beta objects.
+        parsed: build the SDK's Parsed* classes.
+        strict: raise if the stream ends before its message does.
+        events: the results are events, handed out as the SDK's objects, and open to further stages.
+        chunks: the source gives the bytes of a body.
+        separator: what goes between the texts of two blocks.
+        limits: how long the stream may keep us waiting, or each of its attempts.
+    """
+
+    beta: bool = False
+    parsed: bool = False
+    strict: bool = True
+    events: bool = False
+    chunks: bool = False
+    separator: str = ""
+    limits: Limits | None = None
+
+    def builder(self) -> MessageBuilder:
+        """Return a new builder for a stream with these options."""
+        return MessageBuilder(beta=self.beta, parsed=self.parsed, strict=self.strict, sourced=self.events)
+
+
+def no_steps(_: MessageBuilder) -> Sequence[AnyStep]:
+    """Return the steps of a pipeline that has none of its own."""
+    return ()
+
+
+def drive(
+    given: Any,
+    make_steps: MakeSteps = no_steps,
+    options: Options = Options(),  # noqa: B008 - frozen
+    *,
+    builder: MessageBuilder | None = None,
+) -> AnyReader:
+    """Return the reader of a source.
+
+    Args:
+        given: what the user passed in.
+        make_steps: gives the steps behind the builder, in which they may look things up.
+        options: what is asked of the stream.
+        builder: the one to use, if it is not to be a new one.
+
+    Raises:
+        TypeError: if this is no stream of events.
+    """
+    if isinstance(given, BaseReader):
+        return _stage(given, make_steps, options)
+    source = given if isinstance(given, Source) else source_of(given, chunks=options.chunks)
+    builder = builder or options.builder()
+    builder.response = source.response
+    return _reader(source, [builder, *make_steps(builder)], builder, options)
+
+
+def _stage(inner: BaseReader[Any, Any], make_steps: MakeSteps, options: Options) -> AnyReader:
+    source = Stage(inner)
+    if not source.gives_events or options.chunks:
+        raise TypeError("what this iterator gives cannot be read here: pass what it was made from, or use tap()")
+    source.builder.amend(beta=options.beta, parsed=options.parsed, strict=options.strict)
+    return over(source, make_steps, options)
+
+
+def over(source: Stage, make_steps: MakeSteps, options: Options) -> AnyReader:
+    """Return a reader over one of ours, or over several in turn."""
+    builder = source.builder
+    return _reader(source, make_steps(builder), builder, options)
+
+
+def restarting(
+    open_: Callable[[], Any],
+    restarts: Restarts,
+    make_steps: MakeSteps = no_steps,
+    options: Options = Options(),  # noqa: B008 - frozen
+    first: Any = None,
+) -> AnyReader:
+    """Return a reader of a stream that is opened again if it fails before its first content.
+
+    Args:
+        open_: gives a source.
+        restarts: how often, and when.
+        make_steps: gives the steps behind the builder, which see only what is certain not to be taken back.
+        options: what is asked of the stream; its limits hold for each attempt.
+        first: the source of the first attempt, if it is open already.
+    """
+    builder = options.builder()
+    plain = dataclasses.replace(options, events=True, limits=None)
+
+    def reader(given: Any, limits: Limits | None) -> AnyReader:
+        return drive(given, options=dataclasses.replace(plain, limits=limits), builder=builder)
+
+    source = Restarting(
+        reader(open_() if first is None else first, None), lambda limits: reader(open_(), limits), restarts
+    )
+    return over(source, make_steps, options)
+
+
+def source_of(given: Any, *, chunks: bool = False) -> Source:
+    """Return the source for what the user passed.
+
+    Raises:
+        TypeError: if it is no stream.
+    """
+    kind = kind_of(given)
+    if kind == "awaitable":
+        return Awaited(given, functools.partial(_opened, chunks=chunks))
+    if is_sdk_stream(given):
+        return SDKStream(given, is_async=kind == "async")
+    return (Chunks if chunks else Source)(given, is_async=kind == "async")
+
+
+def _opened(given: Any, *, chunks: bool) -> Source:
+    source = given if isinstance(given, Source) else source_of(given, chunks=chunks)
+    if not source.is_async:
+        raise TypeError("an awaitable has to give an async stream, and this one gave a sync one")
+    return source
+
+
+def _reader(source: Source, steps: Sequence[AnyStep], builder: MessageBuilder, options: Options) -> AnyReader:
+    if options.limits is not None:
+        source.limit(options.limits)
+    make: Any = AsyncReader if source.is_async else Reader
+    reader: AnyReader = make(source, steps, builder, as_events=options.events, separator=options.separator)
+    return reader

@@ -1,0 +1,191 @@
+"""Whole content blocks, whole tool calls, and the inputs of tool calls as they grow.
+
+The law: a tool call is handed out only when it is certain to be whole and meant to be answered. Its input was
+parsed strictly, and the stop reason decides the rest: the calls of a message go out together, once it is complete,
+because a refusal, a fallback or a cut that comes later voids those in front of it. Who asks for them sooner
+(``eager``) gets each as it closes, and is told what that means.
+"""
+
+from __future__ import annotations
+
+from collections import deque
+from collections.abc import Iterable, Iterator
+from typing import Any
+
+import jiter
+
+from .._errors import ToolInputError
+from .._json import Wire, excerpt
+from .._step import Step
+from .builder import CALLING, MessageBuilder
+
+# The stop reasons under which a call is meant to be answered, or may be cut where it would have been.
+_JUDGED = ("tool_use", "max_tokens", "model_context_window_exceeded")
+
+
+class Blocks(Step[Wire, Any]):
+    """Wire dicts in, the SDK's content blocks out, each when it is whole, in the order of the message.
+
+    Args:
+        builder: the one that is fed before this step, and holds the blocks.
+    """
+
+    def __init__(self, builder: MessageBuilder) -> None:
+        self._builder = builder
+        self._closed: deque[int] = deque()
+
+    def begin(self) -> Iterable[Any]:
+        """Return the blocks that were whole before this step saw its first event."""
+        return self._close(i for i, block in enumerate(self._builder.blocks) if not block.open)
+
+    def feed(self, item: Wire) -> Iterable[Any]:
+        """Take one event and return the blocks that it makes whole."""
+        kind = item["type"]
+        if kind == "content_block_stop":
+            return self._close([item["index"]])
+        if kind == "message_delta":
+            return self._release()
+        if kind == "message_start":
+            return self._close(range(len(self._builder.blocks)))
+        return ()
+
+    def finish(self) -> Iterable[Any]:
+        """Return the blocks that the message ended without closing; refuse tool calls among them."""
+        return self._close((i for i, block in enumerate(self._builder.blocks) if block.open), ended=True)
+
+    def _wants(self, index: int) -> bool:
+        del index
+        return True
+
+    def _close(self, indexes: Iterable[int], *, ended: bool = False) -> Iterator[Any]:
+        self._closed.extend(filter(self._wants, indexes))
+        return self._release(ended=ended)
+
+    def _release(self, *, ended: bool = False) -> Iterator[Any]:
+        """Yield what is closed, as far as nothing in front of it is in doubt.
+
+        A tool call without input is: its tool may take none, or it was cut at the first byte. So is one whose input
+        is of no use. The stop reason decides.
+        """
+        stop_reason = self._builder.guard.stop_reason
+        while self._closed:
+            block = self._builder.blocks[self._closed[0]]
+            doubtful = block.type == "tool_use" and (block.unusable_input or block.empty_input)
+            if doubtful and stop_reason is None and not ended:
+                return
+            index = self._closed.popleft()
+            if doubtful and (block.unusable_input or stop_reason not in CALLING):
+                raise block.input_error()
+            yield self._builder.block(index)
+
+
+class EagerToolCalls(Blocks):
+    """The same for tool calls alone, each as it closes."""
+
+    def _wants(self, index: int) -> bool:
+        return self._builder.blocks[index].type == "tool_use"
+
+
+class ToolCalls(Step[Wire, Any]):
+    """Wire dicts in, the tool calls to answer out, all together, once the message is complete.
+
+    Args:
+        builder: the one that is fed before this step, and holds the blocks.
+    """
+
+    def __init__(self, builder: MessageBuilder) -> None:
+        self._builder = builder
+        self._done = False
+
+    def begin(self) -> Iterable[Any]:
+        """Return the calls of a message that is complete already."""
+        return self._release() if self._builder.guard.complete else ()
+
+    def feed(self, item: Wire) -> Iterable[Any]:
+        """Take one event, and return the calls if it makes the message complete."""
+        if item["type"] in ("message_delta", "message_stop", "content_block_stop"):
+            return self.begin()
+        return ()
+
+    def finish(self) -> Iterable[Any]:
+        """Return the calls, if the stream has ended in another way."""
+        return self._release()
+
+    def _release(self) -> Iterable[Any]:
+        stop_reason = self._builder.guard.stop_reason
+        if self._done or stop_reason not in _JUDGED:
+            return ()
+        self._done = True
+        calls = self._builder.tool_calls()
+        for index in calls:
+            block = self._builder.blocks[index]
+            if block.unusable_input or (block.empty_input and stop_reason != "tool_use"):
+                raise block.input_error()
+        return map(self._builder.block, calls) if stop_reason == "tool_use" else ()
+
+
+class ToolInput:
+    """One piece of the input of a tool call, for showing it while it grows.
+
+    ``index`` is the position of the block in the message, ``id`` and ``name`` are the tool call's,
+    ``delta`` is the piece of JSON text, which is often the empty string for the first one.
+    """
+
+    __slots__ = ("_count", "_pieces", "delta", "id", "index", "name")
+
+    index: int
+    id: str | None
+    name: str | None
+    delta: str
+
+    def __init__(self, index: int, id: str | None, name: str | None, pieces: list[str]) -> None:  # noqa: A002 - the API's name
+        self.index = index
+        self.id = id
+        self.name = name
+        self.delta = pieces[-1]
+        self._pieces = pieces
+        self._count = len(pieces)
+
+    @property
+    def snapshot(self) -> Any:
+        """The input as far as it had come with this piece: what of it is certain, parsed; ``{}`` at first.
+
+        Parsed each time it is asked for, and not before.
+
+        Raises:
+            ToolInputError: if the text is no beginning of valid JSON.
+        """
+        raw = "".join(self._pieces[: self._count])
+        if not raw.strip():
+            return {}
+        try:
+            return jiter.from_json(raw.encode("utf-8", "surrogatepass"), partial_mode=True)
+        except ValueError as exc:
+            raise ToolInputError(
+                f"the input of the tool call {self.name!r} is not JSON ({exc}): {excerpt(raw)}",
+                raw=raw,
+                tool_name=self.name,
+                tool_use_id=self.id,
+            ) from exc
+
+    def __repr__(self) -> str:
+        return f"ToolInput(index={self.index!r}, id={self.id!r}, name={self.name!r}, delta={self.delta!r})"
+
+
+class ToolInputs(Step[Wire, ToolInput]):
+    """Wire dicts in, a `ToolInput` out for each piece of input."""
+
+    def __init__(self) -> None:
+        self._calls: dict[int, tuple[str | None, str | None, list[str]]] = {}
+
+    def feed(self, item: Wire) -> Iterable[ToolInput]:
+        """Take one event and return the piece of input in it."""
+        kind = item["type"]
+        if kind == "content_block_start":
+            block = item["content_block"]
+            self._calls[item["index"]] = (block.get("id"), block.get("name"), [])
+        elif kind == "content_block_delta" and item["delta"].get("type") == "input_json_delta":
+            call_id, name, pieces = self._calls[item["index"]]
+            pieces.append(item["delta"]["partial_json"])
+            return (ToolInput(item["index"], call_id, name, pieces),)
+        return ()
