@@ -21,7 +21,7 @@ from claude_stream.__main__ import main
 from claude_stream.testing import Recording, message_events, replay_client
 from tests.loopback import End, Loopback, Script
 from tests.support import REQUEST, body_of
-from tests.test_record import JSON, Api
+from tests.testing.test_record import JSON, Api
 
 PYTHON = [sys.executable, "-m", "claude_stream"]
 DEMO = Path(sys.modules["claude_stream"].__file__ or "").parent / "testing" / "demo.jsonl"

@@ -28,8 +28,8 @@ from claude_stream import (
 from claude_stream.testing import Recording, message_events, replay, sse_response
 from claude_stream.testing._http import http_package
 from tests.support import REQUEST, Mode, Outcome
-from tests.test_open_stream_live import streaming
-from tests.test_transport import (
+from tests.whole.test_open_stream_live import streaming
+from tests.whole.test_transport import (
     ASYNC_MODES,
     Either,
     done,

@@ -15,7 +15,7 @@ from claude_stream.testing import Recording
 from tests.faults import BODIES, CONTENT_TYPES, GOOD_TEXT, NOTHING_RECEIVED
 from tests.support import Mode
 
-EXPLANATION = Path(__file__).parent.parent / "docs" / "explanation.md"
+EXPLANATION = Path(__file__).parents[2] / "docs" / "explanation.md"
 WAYS = ("bytes", "typed")
 
 

@@ -21,7 +21,7 @@ from claude_stream.testing import Recording, async_replay_client, message_events
 from claude_stream.testing._http import http_package
 from tests.support import body_of
 
-ROOT = Path(__file__).parent.parent
+ROOT = Path(__file__).parents[2]
 PAGES = [ROOT / "README.md", *sorted((ROOT / "docs").glob("**/*.md"))]
 EXAMPLES = sorted((ROOT / "docs" / "examples").glob("*.py"))
 MODULES = [

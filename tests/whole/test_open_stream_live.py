@@ -37,7 +37,7 @@ from claude_stream import (
 from claude_stream.testing import message_events
 from tests.loopback import End, Script
 from tests.support import REQUEST, Mode, Outcome, body_of
-from tests.test_transport import ASYNC_MODES, SYNC_MODE, Either, Net, by_hand, done, http, in_every_mode
+from tests.whole.test_transport import ASYNC_MODES, SYNC_MODE, Either, Net, by_hand, done, http, in_every_mode
 
 TEXT = "Hello, wonderful world!"
 EVENTS = message_events(TEXT)  # eight: two of the start, three deltas, three of the end

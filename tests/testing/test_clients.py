@@ -24,8 +24,8 @@ from claude_stream.testing import (
     replay_client,
 )
 from tests.support import REQUEST, Mode
-from tests.test_open_stream_live import streaming
-from tests.test_transport import (
+from tests.whole.test_open_stream_live import streaming
+from tests.whole.test_transport import (
     Either,
     done,
     in_every_mode,

@@ -40,8 +40,8 @@ from claude_stream.testing._http import http_package
 from tests.faults import BODIES
 from tests.loopback import End, Loopback, Script
 from tests.support import REQUEST, Mode, body_of
-from tests.test_open_stream_live import client_of, streaming
-from tests.test_transport import (
+from tests.whole.test_open_stream_live import client_of, streaming
+from tests.whole.test_transport import (
     EVENTS,
     FIRST,
     PARTIAL,

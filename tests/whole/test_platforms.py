@@ -45,7 +45,7 @@ from claude_stream.testing import message_events
 from tests.faults import error_event
 from tests.loopback import End, Loopback
 from tests.support import REQUEST, AsyncItems, Mode, Outcome, body_of
-from tests.test_transport import Either, done, http, in_every_mode
+from tests.whole.test_transport import Either, done, http, in_every_mode
 
 pytestmark = pytest.mark.filterwarnings(
     # A generator of the SDK, left suspended when one of Bedrock's streams ends early, on trio; see pyproject.toml.

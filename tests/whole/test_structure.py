@@ -197,7 +197,7 @@ def test_what_is_not_there() -> None:
 
 def test_ci_runs_the_commands_of_the_readme() -> None:
     """What CI checks is what the README tells people to type."""
-    root = Path(__file__).parent.parent
+    root = Path(__file__).parents[2]
     readme, ci = (root / "README.md").read_text(), (root / ".ci" / "run").read_text()
     commands = [
         *re.findall(r"^```sh\n(.*?)\n```", readme, re.MULTILINE),
