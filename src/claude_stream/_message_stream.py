@@ -7,7 +7,7 @@ makes of a dict what it is for. Reading text builds no events, and iterating eve
 from __future__ import annotations
 
 from collections.abc import AsyncIterator, Iterator
-from typing import Any, Generic, cast
+from typing import TYPE_CHECKING, Any, Generic, cast, overload
 
 import pydantic
 from anthropic.types import ParsedMessage, ToolUseBlock
@@ -23,7 +23,12 @@ from ._steps.helper_events import HelperEvents
 from ._steps.text import Strings
 from ._steps.timer import StreamTimer
 
+if TYPE_CHECKING:  # which alone can subscript the SDK's Parsed... aliases
+    from anthropic.lib.streaming import ParsedBetaMessageStreamEvent, ParsedMessageStreamEvent
+    from anthropic.types.beta.parsed_beta_message import ParsedBetaMessage
+
 MessageT = TypeVar("MessageT", default=ParsedMessage[None])
+T = TypeVar("T")
 Adapter = pydantic.TypeAdapter[Any]
 
 
@@ -147,9 +152,17 @@ class MessageStream(_Stream[MessageT]):
         self.text_stream = self._view(lambda builder: [Strings(builder, "text")])
         self.thinking_stream = self._view(lambda builder: [Strings(builder, "thinking")])
 
-    def __iter__(self) -> Iterator[Any]:
+    @overload
+    def __iter__(self: MessageStream[ParsedMessage[T]]) -> Iterator[ParsedMessageStreamEvent[T]]: ...
+    @overload
+    def __iter__(self: MessageStream[ParsedBetaMessage[T]]) -> Iterator[ParsedBetaMessageStreamEvent[T]]: ...
+    def __iter__(self) -> Any:
         return self
 
+    @overload
+    def __next__(self: MessageStream[ParsedMessage[T]]) -> ParsedMessageStreamEvent[T]: ...
+    @overload
+    def __next__(self: MessageStream[ParsedBetaMessage[T]]) -> ParsedBetaMessageStreamEvent[T]: ...
     def __next__(self) -> Any:
         return next(self._events)
 
@@ -228,9 +241,17 @@ class AsyncMessageStream(_Stream[MessageT]):
         self.text_stream = self._view(lambda builder: [Strings(builder, "text")])
         self.thinking_stream = self._view(lambda builder: [Strings(builder, "thinking")])
 
-    def __aiter__(self) -> AsyncIterator[Any]:
+    @overload
+    def __aiter__(self: AsyncMessageStream[ParsedMessage[T]]) -> AsyncIterator[ParsedMessageStreamEvent[T]]: ...
+    @overload
+    def __aiter__(self: AsyncMessageStream[ParsedBetaMessage[T]]) -> AsyncIterator[ParsedBetaMessageStreamEvent[T]]: ...
+    def __aiter__(self) -> Any:
         return self
 
+    @overload
+    async def __anext__(self: AsyncMessageStream[ParsedMessage[T]]) -> ParsedMessageStreamEvent[T]: ...
+    @overload
+    async def __anext__(self: AsyncMessageStream[ParsedBetaMessage[T]]) -> ParsedBetaMessageStreamEvent[T]: ...
     async def __anext__(self) -> Any:
         return await anext(self._events)
 

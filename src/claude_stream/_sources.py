@@ -15,7 +15,7 @@ Example:
 from __future__ import annotations
 
 from collections.abc import AsyncIterable, Awaitable, Iterable
-from typing import TYPE_CHECKING, TypeAlias, Union
+from typing import TYPE_CHECKING, TypeAlias
 
 if TYPE_CHECKING:  # which alone can subscript the SDK's Parsed... aliases
     from collections.abc import Mapping
@@ -39,7 +39,7 @@ if TYPE_CHECKING:  # which alone can subscript the SDK's Parsed... aliases
     AsyncBetaSource: TypeAlias = _AsyncBetaEvents | Awaitable[_AsyncBetaEvents]
 else:
     Source = BetaSource = Iterable[object]
-    AsyncSource = AsyncBetaSource = Union[AsyncIterable[object], Awaitable[AsyncIterable[object]]]
+    AsyncSource = AsyncBetaSource = AsyncIterable[object] | Awaitable[AsyncIterable[object]]
 
-AnySource: TypeAlias = Union[Source, BetaSource]
-AnyAsyncSource: TypeAlias = Union[AsyncSource, AsyncBetaSource]
+AnySource: TypeAlias = Source | BetaSource
+AnyAsyncSource: TypeAlias = AsyncSource | AsyncBetaSource

@@ -13,25 +13,25 @@ from typing import Any, Generic, TypeAlias
 
 from typing_extensions import TypeVar
 
-In = TypeVar("In", contravariant=True)
-Out = TypeVar("Out", covariant=True)
+In_contra = TypeVar("In_contra", contravariant=True)
+Out_co = TypeVar("Out_co", covariant=True)
 
 
-class Step(ABC, Generic[In, Out]):
+class Step(ABC, Generic[In_contra, Out_co]):
     """The base of all steps."""
 
     @abstractmethod
-    def feed(self, item: In) -> Iterable[Out]:
+    def feed(self, item: In_contra) -> Iterable[Out_co]:
         """Take one item and return what it gives, which may be nothing or several results.
 
         Where it gives one, it is a tuple: what takes the results one by one need not set up an iterator then.
         """
 
-    def begin(self) -> Iterable[Out]:
+    def begin(self) -> Iterable[Out_co]:
         """Return what is known before the first item, of a stream that others have read in part. Called once."""
         return ()
 
-    def finish(self) -> Iterable[Out]:
+    def finish(self) -> Iterable[Out_co]:
         """Return what is still held back. Called once, when the source has ended well."""
         return ()
 

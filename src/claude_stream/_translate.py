@@ -76,7 +76,10 @@ def _bedrock_error(text: str) -> StreamAPIError | None:
 
 
 def _transport_error(exc: Exception, *, plain: bool = False) -> StreamError | None:
-    """Return ours for an error of the transport or the SDK, or None if ``exc`` is neither. With ``plain``, the built-in ones count, too."""
+    """Return ours for an error of the transport or the SDK, or None if ``exc`` is neither.
+
+    With ``plain``, the built-in errors of sockets and files are the transport's.
+    """
     ancestry = {base.__name__ for base in type(exc).__mro__ if base.__module__.partition(".")[0] in _TRANSPORTS}
     what = f"{type(exc).__name__}: {exc}".removesuffix(": ")
     if isinstance(exc, anthropic.APIStatusError):

@@ -6,7 +6,6 @@ Type-checked by mypy and pyright, both strict, and never run.
 from __future__ import annotations
 
 import asyncio
-from collections.abc import AsyncIterator, Iterator
 
 from anthropic import Anthropic, AsyncAnthropic, AsyncStream, Stream
 from anthropic.types import ContentBlock, Message, MessageParam, RawMessageStreamEvent, ToolUseBlock
@@ -21,6 +20,8 @@ from typing_extensions import assert_type
 
 from claude_stream import (
     Accumulator,
+    AsyncReader,
+    Reader,
     ToolInput,
     collect,
     from_sse,
@@ -42,29 +43,29 @@ def create(client: Anthropic) -> None:
     """The call itself may stand in the place of the source."""
     assert_type(
         iter_events(client.messages.create(model=MODEL, max_tokens=9, messages=MESSAGES, stream=True)),
-        Iterator[RawMessageStreamEvent],
+        Reader[RawMessageStreamEvent],
     )
     assert_type(
-        iter_text(client.messages.create(model=MODEL, max_tokens=9, messages=MESSAGES, stream=True)), Iterator[str]
+        iter_text(client.messages.create(model=MODEL, max_tokens=9, messages=MESSAGES, stream=True)), Reader[str]
     )
     assert_type(
-        iter_thinking(client.messages.create(model=MODEL, max_tokens=9, messages=MESSAGES, stream=True)), Iterator[str]
+        iter_thinking(client.messages.create(model=MODEL, max_tokens=9, messages=MESSAGES, stream=True)), Reader[str]
     )
     assert_type(
         iter_blocks(client.messages.create(model=MODEL, max_tokens=9, messages=MESSAGES, stream=True)),
-        Iterator[ContentBlock],
+        Reader[ContentBlock],
     )
     assert_type(
         iter_tool_calls(client.messages.create(model=MODEL, max_tokens=9, messages=MESSAGES, stream=True)),
-        Iterator[ToolUseBlock],
+        Reader[ToolUseBlock],
     )
     assert_type(
         iter_tool_inputs(client.messages.create(model=MODEL, max_tokens=9, messages=MESSAGES, stream=True)),
-        Iterator[ToolInput],
+        Reader[ToolInput],
     )
     assert_type(
         tap(client.messages.create(model=MODEL, max_tokens=9, messages=MESSAGES, stream=True), print),
-        Iterator[RawMessageStreamEvent],
+        Reader[RawMessageStreamEvent],
     )
     assert_type(collect(client.messages.create(model=MODEL, max_tokens=9, messages=MESSAGES, stream=True)), Message)
 
@@ -73,31 +74,31 @@ def create_beta(client: Anthropic) -> None:
     """So may the beta call, which gives the beta types."""
     assert_type(
         iter_events(client.beta.messages.create(model=MODEL, max_tokens=9, messages=BETA_MESSAGES, stream=True)),
-        Iterator[BetaRawMessageStreamEvent],
+        Reader[BetaRawMessageStreamEvent, BetaMessage],
     )
     assert_type(
         iter_text(client.beta.messages.create(model=MODEL, max_tokens=9, messages=BETA_MESSAGES, stream=True)),
-        Iterator[str],
+        Reader[str, BetaMessage],
     )
     assert_type(
         iter_thinking(client.beta.messages.create(model=MODEL, max_tokens=9, messages=BETA_MESSAGES, stream=True)),
-        Iterator[str],
+        Reader[str, BetaMessage],
     )
     assert_type(
         iter_blocks(client.beta.messages.create(model=MODEL, max_tokens=9, messages=BETA_MESSAGES, stream=True)),
-        Iterator[BetaContentBlock],
+        Reader[BetaContentBlock, BetaMessage],
     )
     assert_type(
         iter_tool_calls(client.beta.messages.create(model=MODEL, max_tokens=9, messages=BETA_MESSAGES, stream=True)),
-        Iterator[BetaToolUseBlock],
+        Reader[BetaToolUseBlock, BetaMessage],
     )
     assert_type(
         iter_tool_inputs(client.beta.messages.create(model=MODEL, max_tokens=9, messages=BETA_MESSAGES, stream=True)),
-        Iterator[ToolInput],
+        Reader[ToolInput, BetaMessage],
     )
     assert_type(
         tap(client.beta.messages.create(model=MODEL, max_tokens=9, messages=BETA_MESSAGES, stream=True), print),
-        Iterator[BetaRawMessageStreamEvent],
+        Reader[BetaRawMessageStreamEvent, BetaMessage],
     )
     assert_type(
         collect(client.beta.messages.create(model=MODEL, max_tokens=9, messages=BETA_MESSAGES, stream=True)),
@@ -109,31 +110,31 @@ async def create_async(client: AsyncAnthropic) -> None:
     """On an async client the call may stand there un-awaited."""
     assert_type(
         iter_events(client.messages.create(model=MODEL, max_tokens=9, messages=MESSAGES, stream=True)),
-        AsyncIterator[RawMessageStreamEvent],
+        AsyncReader[RawMessageStreamEvent],
     )
     assert_type(
         iter_text(client.messages.create(model=MODEL, max_tokens=9, messages=MESSAGES, stream=True)),
-        AsyncIterator[str],
+        AsyncReader[str],
     )
     assert_type(
         iter_thinking(client.messages.create(model=MODEL, max_tokens=9, messages=MESSAGES, stream=True)),
-        AsyncIterator[str],
+        AsyncReader[str],
     )
     assert_type(
         iter_blocks(client.messages.create(model=MODEL, max_tokens=9, messages=MESSAGES, stream=True)),
-        AsyncIterator[ContentBlock],
+        AsyncReader[ContentBlock],
     )
     assert_type(
         iter_tool_calls(client.messages.create(model=MODEL, max_tokens=9, messages=MESSAGES, stream=True)),
-        AsyncIterator[ToolUseBlock],
+        AsyncReader[ToolUseBlock],
     )
     assert_type(
         iter_tool_inputs(client.messages.create(model=MODEL, max_tokens=9, messages=MESSAGES, stream=True)),
-        AsyncIterator[ToolInput],
+        AsyncReader[ToolInput],
     )
     assert_type(
         tap(client.messages.create(model=MODEL, max_tokens=9, messages=MESSAGES, stream=True), print),
-        AsyncIterator[RawMessageStreamEvent],
+        AsyncReader[RawMessageStreamEvent],
     )
     assert_type(
         await collect(client.messages.create(model=MODEL, max_tokens=9, messages=MESSAGES, stream=True)), Message
@@ -144,23 +145,23 @@ async def create_async_beta(client: AsyncAnthropic) -> None:
     """So may the beta call, which gives the beta types."""
     assert_type(
         iter_events(client.beta.messages.create(model=MODEL, max_tokens=9, messages=BETA_MESSAGES, stream=True)),
-        AsyncIterator[BetaRawMessageStreamEvent],
+        AsyncReader[BetaRawMessageStreamEvent, BetaMessage],
     )
     assert_type(
         iter_text(client.beta.messages.create(model=MODEL, max_tokens=9, messages=BETA_MESSAGES, stream=True)),
-        AsyncIterator[str],
+        AsyncReader[str, BetaMessage],
     )
     assert_type(
         iter_blocks(client.beta.messages.create(model=MODEL, max_tokens=9, messages=BETA_MESSAGES, stream=True)),
-        AsyncIterator[BetaContentBlock],
+        AsyncReader[BetaContentBlock, BetaMessage],
     )
     assert_type(
         iter_tool_calls(client.beta.messages.create(model=MODEL, max_tokens=9, messages=BETA_MESSAGES, stream=True)),
-        AsyncIterator[BetaToolUseBlock],
+        AsyncReader[BetaToolUseBlock, BetaMessage],
     )
     assert_type(
         tap(client.beta.messages.create(model=MODEL, max_tokens=9, messages=BETA_MESSAGES, stream=True), print),
-        AsyncIterator[BetaRawMessageStreamEvent],
+        AsyncReader[BetaRawMessageStreamEvent, BetaMessage],
     )
     assert_type(
         await collect(client.beta.messages.create(model=MODEL, max_tokens=9, messages=BETA_MESSAGES, stream=True)),
@@ -171,43 +172,43 @@ async def create_async_beta(client: AsyncAnthropic) -> None:
 async def create_awaited(client: AsyncAnthropic) -> None:
     """The awaited stream is a source as well."""
     stream = await client.messages.create(model=MODEL, max_tokens=9, messages=MESSAGES, stream=True)
-    assert_type(iter_text(stream), AsyncIterator[str])
-    assert_type(iter_blocks(stream), AsyncIterator[ContentBlock])
+    assert_type(iter_text(stream), AsyncReader[str])
+    assert_type(iter_blocks(stream), AsyncReader[ContentBlock])
     assert_type(await collect(stream), Message)
 
 
 def helper(client: Anthropic) -> None:
     """The stream of messages.stream() is a source."""
     with client.messages.stream(model=MODEL, max_tokens=9, messages=MESSAGES) as stream:
-        assert_type(iter_events(stream), Iterator[RawMessageStreamEvent])
-        assert_type(iter_text(stream), Iterator[str])
-        assert_type(iter_blocks(stream), Iterator[ContentBlock])
-        assert_type(iter_tool_calls(stream), Iterator[ToolUseBlock])
+        assert_type(iter_events(stream), Reader[RawMessageStreamEvent])
+        assert_type(iter_text(stream), Reader[str])
+        assert_type(iter_blocks(stream), Reader[ContentBlock])
+        assert_type(iter_tool_calls(stream), Reader[ToolUseBlock])
         assert_type(collect(stream), Message)
         # A generator of the user's own over it, too.
-        assert_type(iter_blocks(event for event in stream), Iterator[ContentBlock])
+        assert_type(iter_blocks(event for event in stream), Reader[ContentBlock])
     with client.beta.messages.stream(model=MODEL, max_tokens=9, messages=BETA_MESSAGES) as beta_stream:
-        assert_type(iter_events(beta_stream), Iterator[BetaRawMessageStreamEvent])
-        assert_type(iter_text(beta_stream), Iterator[str])
-        assert_type(iter_blocks(beta_stream), Iterator[BetaContentBlock])
-        assert_type(iter_tool_calls(beta_stream), Iterator[BetaToolUseBlock])
+        assert_type(iter_events(beta_stream), Reader[BetaRawMessageStreamEvent, BetaMessage])
+        assert_type(iter_text(beta_stream), Reader[str, BetaMessage])
+        assert_type(iter_blocks(beta_stream), Reader[BetaContentBlock, BetaMessage])
+        assert_type(iter_tool_calls(beta_stream), Reader[BetaToolUseBlock, BetaMessage])
         assert_type(collect(beta_stream), BetaMessage)
-        assert_type(iter_blocks(event for event in beta_stream), Iterator[BetaContentBlock])
+        assert_type(iter_blocks(event for event in beta_stream), Reader[BetaContentBlock, BetaMessage])
 
 
 async def helper_async(client: AsyncAnthropic) -> None:
     """So is the one of an async client."""
     async with client.messages.stream(model=MODEL, max_tokens=9, messages=MESSAGES) as stream:
-        assert_type(iter_events(stream), AsyncIterator[RawMessageStreamEvent])
-        assert_type(iter_text(stream), AsyncIterator[str])
-        assert_type(iter_blocks(stream), AsyncIterator[ContentBlock])
-        assert_type(iter_tool_calls(stream), AsyncIterator[ToolUseBlock])
+        assert_type(iter_events(stream), AsyncReader[RawMessageStreamEvent])
+        assert_type(iter_text(stream), AsyncReader[str])
+        assert_type(iter_blocks(stream), AsyncReader[ContentBlock])
+        assert_type(iter_tool_calls(stream), AsyncReader[ToolUseBlock])
         assert_type(await collect(stream), Message)
     async with client.beta.messages.stream(model=MODEL, max_tokens=9, messages=BETA_MESSAGES) as beta_stream:
-        assert_type(iter_events(beta_stream), AsyncIterator[BetaRawMessageStreamEvent])
-        assert_type(iter_text(beta_stream), AsyncIterator[str])
-        assert_type(iter_blocks(beta_stream), AsyncIterator[BetaContentBlock])
-        assert_type(iter_tool_calls(beta_stream), AsyncIterator[BetaToolUseBlock])
+        assert_type(iter_events(beta_stream), AsyncReader[BetaRawMessageStreamEvent, BetaMessage])
+        assert_type(iter_text(beta_stream), AsyncReader[str, BetaMessage])
+        assert_type(iter_blocks(beta_stream), AsyncReader[BetaContentBlock, BetaMessage])
+        assert_type(iter_tool_calls(beta_stream), AsyncReader[BetaToolUseBlock, BetaMessage])
         assert_type(await collect(beta_stream), BetaMessage)
 
 
@@ -216,9 +217,9 @@ def streaming_response(client: Anthropic) -> None:
     with client.messages.with_streaming_response.create(
         model=MODEL, max_tokens=9, messages=MESSAGES, stream=True
     ) as response:
-        assert_type(iter_text(response.parse(to=Stream[object])), Iterator[str])
+        assert_type(iter_text(response.parse(to=Stream[object])), Reader[str])
         assert_type(collect(response.parse(to=Stream[object])), Message)
-        assert_type(iter_text(from_sse(response.iter_bytes())), Iterator[str])
+        assert_type(iter_text(from_sse(response.iter_bytes())), Reader[str])
         assert_type(collect(from_sse(response.iter_bytes(), beta=True)), BetaMessage)
 
 
@@ -227,10 +228,10 @@ async def streaming_response_async(client: AsyncAnthropic) -> None:
     async with client.messages.with_streaming_response.create(
         model=MODEL, max_tokens=9, messages=MESSAGES, stream=True
     ) as response:
-        assert_type(iter_text(response.parse(to=AsyncStream[object])), AsyncIterator[str])
-        assert_type(iter_text(await response.parse(to=AsyncStream[object])), AsyncIterator[str])
+        assert_type(iter_text(response.parse(to=AsyncStream[object])), AsyncReader[str])
+        assert_type(iter_text(await response.parse(to=AsyncStream[object])), AsyncReader[str])
         assert_type(await collect(response.parse(to=AsyncStream[object])), Message)
-        assert_type(iter_text(from_sse(response.iter_bytes())), AsyncIterator[str])
+        assert_type(iter_text(from_sse(response.iter_bytes())), AsyncReader[str])
 
 
 def loops(client: Anthropic) -> None:

@@ -2,8 +2,6 @@
 
 from __future__ import annotations
 
-from collections.abc import AsyncIterator, Iterator
-
 import anthropic
 import pydantic
 from anthropic.types import MessageParam, ParsedMessage, ToolUseBlock
@@ -12,7 +10,9 @@ from typing_extensions import assert_type
 
 from claude_stream import (
     AsyncMessageStream,
+    AsyncReader,
     MessageStream,
+    Reader,
     StreamTimer,
     Usage,
     iter_text,
@@ -36,9 +36,9 @@ class City(pydantic.BaseModel):
 def sync() -> None:
     with open_stream(client, model="claude-x", max_tokens=1, messages=question, idle_timeout=5) as stream:
         assert_type(stream, MessageStream[ParsedMessage[None]])
-        assert_type(stream.text_stream, Iterator[str])
-        assert_type(stream.thinking_stream, Iterator[str])
-        assert_type(stream.tool_calls(), Iterator[ToolUseBlock])
+        assert_type(stream.text_stream, Reader[str, ParsedMessage[None]])
+        assert_type(stream.thinking_stream, Reader[str, ParsedMessage[None]])
+        assert_type(stream.tool_calls(), Reader[ToolUseBlock, ParsedMessage[None]])
         assert_type(stream.get_final_message(), ParsedMessage[None])
         assert_type(stream.current_message_snapshot, ParsedMessage[None])
         assert_type(stream.get_final_text(), str)
@@ -60,8 +60,8 @@ def sync() -> None:
 async def asynchronous() -> None:
     async with open_stream(aclient, model="claude-x", max_tokens=1, messages=question, restarts=2) as stream:
         assert_type(stream, AsyncMessageStream[ParsedMessage[None]])
-        assert_type(stream.text_stream, AsyncIterator[str])
-        assert_type(stream.tool_calls(), AsyncIterator[ToolUseBlock])
+        assert_type(stream.text_stream, AsyncReader[str, ParsedMessage[None]])
+        assert_type(stream.tool_calls(), AsyncReader[ToolUseBlock, ParsedMessage[None]])
         assert_type(await stream.get_final_message(), ParsedMessage[None])
         assert_type(await stream.get_final_text(), str)
     async with open_stream(
@@ -73,8 +73,8 @@ async def asynchronous() -> None:
 
 def stages() -> None:
     stream = client.messages.create(model="claude-x", max_tokens=1, messages=question, stream=True)
-    assert_type(iter_text(with_timeout(stream, first=5, idle=5)), Iterator[str])
-    assert_type(iter_text(with_restarts(lambda: stream)), Iterator[str])
+    assert_type(iter_text(with_timeout(stream, first=5, idle=5)), Reader[str])
+    assert_type(iter_text(with_restarts(lambda: stream)), Reader[str])
 
 
 def refused() -> None:

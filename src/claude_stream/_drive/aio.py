@@ -1,20 +1,14 @@
 """The async driver: the only code that iterates an async source, on asyncio or trio.
 
-The law: the same as in `sync`, where the rules have their names; only the waiting is another. Readers are classes
-and not generators: an abandoned async generator makes trio complain.
-
-A wait has to end when another task closes the reader, whatever it is that waits: a socket, a stream among many on
-one connection, a generator of the user's. On asyncio the waiting task is cancelled, and the cancellation taken back
-where it arrives, which costs nothing as long as nobody closes. On trio a cancel scope around each wait does it,
-which is cheap there; one of anyio's on asyncio costs more than all the rest of an event.
+The law: the same as in `sync`, where the rules have their names; only the waiting is another, and `waits` says how it
+ends early. Readers are classes and not generators: an abandoned async generator makes trio complain.
 """
 
 from __future__ import annotations
 
-import asyncio
 import contextlib
 import functools
-from collections.abc import AsyncIterator, Awaitable, Callable, Coroutine, Iterator, Sequence
+from collections.abc import AsyncIterator, Coroutine, Iterator, Sequence
 from typing import Any, cast
 
 import anyio
@@ -23,15 +17,14 @@ from typing_extensions import Self
 from .._step import AnyStep, flow
 from .reader import BaseReader, MessageT, T
 from .timeouts import Patience
-
-_Wait = Callable[[], Awaitable[Any]]
+from .waits import AsyncioWaits, Interrupted, TrioWaits, Wait, waits_for
 
 _NOTHING: Any = object()
 _TUPLE: Any = tuple
 
 
 def _send(steps: Sequence[AnyStep], item: Any) -> Iterator[Any]:
-    """Send one item through steps. As long as one result comes of one, which is nearly always, no iterators are set up."""
+    """Send one item through steps. As long as one comes of one, which is nearly always, no iterators are set up."""
     outs: Any = (item,)
     for position, step in enumerate(steps):
         if type(outs) is not _TUPLE or len(outs) != 1:
@@ -63,10 +56,10 @@ class AsyncReader(BaseReader[T, MessageT], AsyncIterator[T]):
     def __init__(self, *args: Any, **options: Any) -> None:
         super().__init__(*args, **options)
         self._results: Iterator[Any] = iter(())
-        self._next: _Wait | None = None  # known when the reading has begun
+        self._next: Wait | None = None  # known when the reading has begun
         self._source_ended = False
         self._reading = False
-        self._interrupt: Callable[[], object] | None = None  # ends the wait that is on
+        self._waits: AsyncioWaits | TrioWaits | None = None  # of a source that waits by itself
         self._left: anyio.Event | None = None  # set when the read that a close interrupts is over
 
     def __anext__(self) -> Coroutine[Any, Any, T]:
@@ -117,7 +110,7 @@ class AsyncReader(BaseReader[T, MessageT], AsyncIterator[T]):
             if self._left is not None:
                 self._left.set()
 
-    async def _over(self, wait: _Wait) -> Any:
+    async def _over(self, wait: Wait) -> Any:
         """Raise what a read raises when there is nothing more to come."""
         if (error := self._ending()) is not None:
             raise error
@@ -142,43 +135,30 @@ class AsyncReader(BaseReader[T, MessageT], AsyncIterator[T]):
 
     # -- waiting --
 
-    async def _open(self) -> _Wait:
+    async def _open(self) -> Wait:
         """Open the source and return what is awaited for each item."""
         if self._closed:
             return _never
+        source = self._source
         try:
-            self._source = await self._interruptibly(self._source.opened)
+            if source.waits:
+                self._waits = waits_for(None)  # no limit holds before the response has begun
+                source = self._source = await self._waits.until(source.opened)
             self._results = self._begin()
         except Exception as exc:
-            error = self._closed_error() if self._closed else exc
+            error = self._closed_error() if isinstance(exc, Interrupted) else exc
             self._closed = True
             raise self._failed(error, exc)  # noqa: B904 - it has its cause
         except BaseException:
             self._closed = True  # a request that was cancelled cannot be awaited again
             raise
-        wait = self._source.aiterate()
-        limits = self._source.limits
-        if limits is not None:
-            wait = functools.partial(_within, Patience(limits, self._builder.guard), limits.clock, wait)
-        self._next = functools.partial(self._interruptibly, wait)
-        return self._next
-
-    async def _interruptibly(self, wait: _Wait) -> Any:
-        """Return what a wait gives, unless another task closes the stream meanwhile."""
-        task = _asyncio_task()
-        try:
-            if task is None:
-                with anyio.CancelScope() as scope:
-                    self._interrupt = scope.cancel
-                    return await wait()
-            self._interrupt = task.cancel
-            return await wait()
-        except asyncio.CancelledError:
-            if self._left is None or task is None or not _taken_back(task):
-                raise
-        finally:
-            self._interrupt = None
-        raise _Interrupted
+        wait = source.aiterate()
+        if source.waits:
+            limits = source.limits
+            self._waits = waits_for(None if limits is None else Patience(limits, self._builder.guard))
+            wait = functools.partial(self._waits.until, wait)
+        self._next = wait
+        return wait
 
     async def result(self) -> MessageT:
         """Read to the end and return the message.
@@ -214,42 +194,11 @@ class AsyncReader(BaseReader[T, MessageT], AsyncIterator[T]):
         """
         self._closed = True
         self._results = iter(())
-        if self._interrupt is not None:
+        if self._waits is not None and self._waits.interrupt():
             self._left = self._left or anyio.Event()
-            self._interrupt()
             await self._left.wait()  # only then can a generator be closed
         await self._source.aclose()
 
 
-class _Interrupted(Exception):
-    """A wait was ended by a close."""
-
-
 async def _never() -> Any:
     raise StopAsyncIteration
-
-
-def _asyncio_task() -> asyncio.Task[Any] | None:
-    """Return the task that runs, or None on trio."""
-    try:
-        return asyncio.current_task()
-    except RuntimeError:
-        return None
-
-
-def _taken_back(task: asyncio.Task[Any]) -> bool:
-    """Take back the cancellation by which we ended a wait, and return whether it was the only one."""
-    uncancel: Callable[[], int] = getattr(task, "uncancel", lambda: 0)  # which Python 3.10 does not count
-    return uncancel() == 0
-
-
-async def _within(patience: Patience, clock: Callable[[], float], wait: _Wait) -> Any:
-    """Return what a wait gives, unless it takes too long."""
-    left = patience.left()
-    start = clock()
-    try:
-        with anyio.move_on_after(left):
-            return await wait()
-    finally:
-        patience.waited(clock() - start)
-    raise patience.error()

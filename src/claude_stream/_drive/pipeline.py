@@ -10,13 +10,13 @@ from __future__ import annotations
 import dataclasses
 import functools
 from collections.abc import Callable, Sequence
-from typing import Any, TypeAlias
+from typing import Any, TypeAlias, TypeGuard
 
 from .._step import AnyStep
 from .._steps.builder import MessageBuilder
 from .aio import AsyncReader
 from .misuse import is_sdk_stream, kind_of
-from .reader import BaseReader, Stage
+from .reader import Stage
 from .restarts import Restarting, Restarts
 from .source import Awaited, Chunks, SDKStream, Source
 from .sync import Reader
@@ -61,7 +61,7 @@ def no_steps(_: MessageBuilder) -> Sequence[AnyStep]:
 def drive(
     given: Any,
     make_steps: MakeSteps = no_steps,
-    options: Options = Options(),  # noqa: B008 - frozen
+    options: Options = Options(),
     *,
     builder: MessageBuilder | None = None,
 ) -> AnyReader:
@@ -76,7 +76,7 @@ def drive(
     Raises:
         TypeError: if this is no stream of events.
     """
-    if isinstance(given, BaseReader):
+    if _is_reader(given):
         return _stage(given, make_steps, options)
     source = given if isinstance(given, Source) else source_of(given, chunks=options.chunks)
     builder = builder or options.builder()
@@ -84,7 +84,11 @@ def drive(
     return _reader(source, [builder, *make_steps(builder)], builder, options)
 
 
-def _stage(inner: BaseReader[Any, Any], make_steps: MakeSteps, options: Options) -> AnyReader:
+def _is_reader(given: object) -> TypeGuard[AnyReader]:
+    return isinstance(given, (Reader, AsyncReader))
+
+
+def _stage(inner: AnyReader, make_steps: MakeSteps, options: Options) -> AnyReader:
     source = Stage(inner)
     if not source.gives_events or options.chunks:
         raise TypeError("what this iterator gives cannot be read here: pass what it was made from, or use tap()")
@@ -102,7 +106,7 @@ def restarting(
     open_: Callable[[], Any],
     restarts: Restarts,
     make_steps: MakeSteps = no_steps,
-    options: Options = Options(),  # noqa: B008 - frozen
+    options: Options = Options(),
     first: Any = None,
 ) -> AnyReader:
     """Return a reader of a stream that is opened again if it fails before its first content.

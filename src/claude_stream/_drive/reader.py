@@ -5,6 +5,9 @@ iteration; a failed one raises its error at every further read. Closing one whos
 leaving one in the middle by Ctrl-C, are failures. The two drivers ask here, and differ in how they wait.
 """
 
+# A reader and the stage on top of it know each other: what they share is nobody else's business.
+# pyright: reportPrivateUsage=false
+
 from __future__ import annotations
 
 from collections.abc import Awaitable, Callable, Iterator, Sequence
@@ -146,6 +149,8 @@ class Stage(Source):
         inner: the reader, which feeds the builder that both share.
     """
 
+    waits = False
+
     def __init__(self, inner: BaseReader[Any, Any]) -> None:
         super().__init__(inner, is_async=inner._source.is_async)
         self.inner = inner
@@ -166,7 +171,7 @@ class Stage(Source):
             raise TypeError("a time limit has to be set before the first read: set it where the stream is opened")
         self.inner._source.limit(limits)
 
-    def adopt(self, builder: MessageBuilder) -> None:
+    def adopt(self, builder: MessageBuilder) -> None:  # noqa: ARG002 - it has the same one
         """Refuse a reader that has nothing left to give."""
         inner = self.inner
         if inner._finished or inner._closed or inner._error is not None:
@@ -178,11 +183,7 @@ class Stage(Source):
 
     def aiterate(self) -> Callable[[], Awaitable[Any]]:
         """Return what gives the next of them."""
-        return self.pull
-
-    async def pull(self) -> Any:
-        """Return the next wire dict of an async reader."""
-        return await self.inner._pull()
+        return self.inner._pull
 
     def close(self) -> None:
         """Close the reader, and what it reads."""
@@ -195,10 +196,6 @@ class Stage(Source):
     def ends_here(self) -> bool:
         """Read on: the inner reader knows when to stop."""
         return False
-
-    def translate(self, exc: Exception, events: int) -> Exception:
-        """Return it as it is: the inner reader has seen to it."""
-        return exc
 
     def connection(self) -> Connection | None:
         """Return what the innermost source has."""

@@ -118,7 +118,7 @@ class Restarting(Stage):
     async def _anext(self) -> Any:
         while not (self._released or self._error):
             try:
-                self._held.append(await self.pull())
+                self._held.append(await super().aiterate()())
                 self._released = self._shows()
             except StopAsyncIteration:
                 self._released = True
@@ -126,16 +126,27 @@ class Restarting(Stage):
                 self._error = error
                 seconds = self._delay(error)
                 if seconds is not None:
-                    await anyio.sleep(seconds)
-                    self._error = None
-                    self._again()
+                    self._delaying = anyio.Event()
+                    with anyio.move_on_after(seconds):
+                        await self._delaying.wait()
+                    if not self._delaying.is_set():
+                        self._error = None
+                        self._again()
         if self._held:
             return self._held.popleft()
         if self._error is not None:
             raise self._error
-        return await self.pull()
+        return await super().aiterate()()
+
+    _delaying: anyio.Event | None = None  # made in the loop; set by a close
+
+    async def aclose(self) -> None:
+        """Close the attempt that is on, or end the delay before the next one."""
+        if self._delaying is not None:
+            self._delaying.set()
+        await super().aclose()
 
     def close(self) -> None:
-        """Close the attempt that is on, or end the delay before the next one."""
+        """Do the same for a sync source."""
         self._stopped.set()
         super().close()

@@ -48,6 +48,9 @@ class Source:
     limits: Limits | None = None
     """How long it may keep its reader waiting."""
 
+    waits = True
+    """Whether it waits by itself, so that a reader of it has to end its waits."""
+
     def __init__(self, given: Any, *, is_async: bool) -> None:
         self.given = given
         self.is_async = is_async
@@ -80,7 +83,8 @@ class Source:
 
     def aiterate(self) -> Callable[[], Awaitable[Any]]:
         """Return the function that an async driver awaits for each item."""
-        return getattr(self.given, "__anext__", None) or aiter(self.given).__anext__
+        own: Callable[[], Awaitable[Any]] | None = getattr(self.given, "__anext__", None)
+        return own or aiter(self.given).__anext__
 
     def ends_here(self) -> bool:
         """Whether the source is left alone once ``message_stop`` has come: it may hold a further message."""

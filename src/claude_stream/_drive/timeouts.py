@@ -7,7 +7,9 @@ shutting down the socket that it waits on. All clocks are injected.
 
 from __future__ import annotations
 
+import contextlib
 import dataclasses
+import math
 import threading
 import time
 from collections.abc import Callable, Iterator
@@ -55,14 +57,15 @@ class Patience:
     """
 
     def __init__(self, limits: Limits, guard: Guard) -> None:
+        self.clock = limits.clock
         self._limits = limits
         self._guard = guard
         self._first_left = limits.first
-        self._idle_left = limits.idle
+        self._idle = self._idle_left = limits.idle
         self._progress = 0
 
-    def left(self) -> float | None:
-        """Return how long the next wait may be, or None for as long as it takes.
+    def left(self, waited: float) -> float | None:
+        """Count a wait that is over, and return how long the next one may be, or None for as long as it takes.
 
         Raises:
             StreamTimeoutError: if nothing is left.
@@ -71,9 +74,12 @@ class Patience:
         progress = guard.events - guard.pings
         if progress != self._progress:
             self._progress = progress
-            self._idle_left = self._limits.idle
-            if guard.content_started:
-                self._first_left = None
+            self._idle_left = self._idle
+            if self._first_left is None:
+                return self._idle  # the way of nearly every event: one more after the content has begun
+            self._first_left = None if guard.content_started else self._first_left - waited
+        else:
+            self.count(waited)
         first, left = self._first_left, self._idle_left
         if first is not None and (left is None or first < left):
             left = first
@@ -81,12 +87,12 @@ class Patience:
             raise self.error()
         return left
 
-    def waited(self, seconds: float) -> None:
+    def count(self, waited: float) -> None:
         """Count a wait."""
         if self._idle_left is not None:
-            self._idle_left -= seconds
+            self._idle_left -= waited
         if self._first_left is not None:
-            self._first_left -= seconds
+            self._first_left -= waited
 
     def error(self) -> StreamTimeoutError:
         """Return the error for a wait that was too long."""
@@ -100,24 +106,27 @@ def watched(items: Iterator[Any], limits: Limits, guard: Guard, connection: Conn
     """Yield items as long as none keeps us waiting for too long."""
     patience, clock = Patience(limits, guard), limits.clock
     watchdog = None if connection is None else Watchdog(connection, clock)
+    waited = 0.0
     try:
         while True:
-            left = patience.left()
+            left = patience.left(waited)
             start = clock()
             if watchdog is not None and left is not None:
-                watchdog.arm(start + left)
+                watchdog.deadline = deadline = start + left
+                if deadline < watchdog.wakes_at:
+                    watchdog.wake()
             try:
                 item = next(items, _END)
             except Exception as exc:
-                patience.waited(clock() - start)
+                patience.count(clock() - start)
                 if watchdog is not None and watchdog.fired:
                     raise patience.error() from exc
                 raise
+            waited = clock() - start
             if watchdog is not None:
-                watchdog.deadline = None
+                watchdog.deadline = math.inf
             if item is _END:
                 return
-            patience.waited(clock() - start)
             yield item
     finally:
         if watchdog is not None:
@@ -127,6 +136,10 @@ def watched(items: Iterator[Any], limits: Limits, guard: Guard, connection: Conn
 class Watchdog:
     """Shuts a connection down if a wait is not over in time. One thread, which is there only while it may be needed.
 
+    Who waits sets `deadline` before each wait and to infinity behind it, and calls `wake` if the thread would look
+    too late. This takes no lock: the thread says that it will look at no time before it looks at the deadline, so
+    that one of the two sides sees what the other has written.
+
     Args:
         connection: what is waited on.
         clock: gives seconds.
@@ -134,10 +147,10 @@ class Watchdog:
 
     def __init__(self, connection: Connection, clock: Callable[[], float] = time.monotonic) -> None:
         self.fired = False
-        self.deadline: float | None = None  # of the wait that is on; whoever waits sets it to None when it is over
+        self.deadline = math.inf
+        self.wakes_at = math.inf
         self._connection = connection
         self._clock = clock
-        self._wakes_at = 0.0
         self._stopped = False
         self._changed = threading.Condition(threading.Lock())
         self._thread: threading.Thread | None = None
@@ -147,39 +160,36 @@ class Watchdog:
         """Whether its thread is there."""
         return self._thread is not None
 
-    def arm(self, deadline: float) -> None:
-        """A wait begins, which has to be over at that time."""
+    def wake(self) -> None:
+        """Have the thread look at the deadline now."""
         with self._changed:
-            self.deadline = deadline
-            if self._thread is None:
-                self._start()
-            elif deadline < self._wakes_at:
-                self._changed.notify()  # else it looks again in time by itself, and costs nothing until then
-
-    def _start(self) -> None:
-        thread = threading.Thread(target=self._watch, name="claude-stream-watchdog", daemon=True)
-        try:
-            thread.start()
-        except RuntimeError:  # the interpreter ends: the limit is looked at whenever something arrives
-            return
-        self._thread = thread
+            if self._thread is not None:
+                self._changed.notify()
+                return
+            thread = threading.Thread(target=self._watch, name="claude-stream-watchdog", daemon=True)
+            # While the interpreter ends there are no threads: the limit is looked at whenever something arrives.
+            with contextlib.suppress(RuntimeError):
+                thread.start()
+                self._thread = thread
 
     def stop(self) -> None:
         """There will be no more waits."""
         with self._changed:
-            self.deadline, self._stopped = None, True
+            self.deadline, self._stopped = math.inf, True
             self._changed.notify()
 
     def _watch(self) -> None:
         with self._changed:
             while not self._stopped:
+                self.wakes_at = math.inf
                 deadline, now = self.deadline, self._clock()
-                if deadline is not None and deadline <= now:
+                if deadline <= now:
                     self.fired = True
                     self._connection.shut_down()
                     break
-                seconds = LINGER if deadline is None else deadline - now
-                self._wakes_at = now + seconds
-                if not self._changed.wait(seconds) and self.deadline is None:
+                seconds = min(deadline - now, threading.TIMEOUT_MAX) if deadline < math.inf else LINGER
+                self.wakes_at = now + seconds
+                if not self._changed.wait(seconds) and self.deadline == math.inf:
                     break  # nobody has been waiting for a while: the next wait starts another thread
+            self.wakes_at = math.inf
             self._thread = None

@@ -8,6 +8,7 @@ told by its block, whatever the type of the delta.
 from __future__ import annotations
 
 from collections.abc import Iterable
+
 from .._json import Wire
 from .._step import Step
 from .._wire.events import initial_content

@@ -138,3 +138,31 @@ def wire_of(event: Any, sourced: bool = True) -> Wire | None:
     remembering = SourcedEvent(wire)
     remembering.source = event
     return remembering
+
+
+def piece_of(event: Any, index: object, kind: object) -> Any:
+    """Return the string of one of the SDK's objects if it is a delta of this kind for this block, and nothing else.
+
+    The same tests as in `wire_of`, for who needs no dict; reading the fields at once takes half the time.
+    """
+    if type(event) not in _event_classes:
+        return None
+    fields = event.__dict__
+    try:
+        delta = fields["delta"]
+        inner = delta.__dict__
+        if (
+            fields["index"] is not index
+            or fields["type"] != "content_block_delta"
+            or inner["type"] != kind
+            or (known := _known_deltas[type(delta)])[0] != kind
+            or delta.__pydantic_extra__
+            or event.__pydantic_extra__
+            or len(delta.__pydantic_fields_set__) != 2
+            or len(event.__pydantic_fields_set__) != 3
+        ):
+            return None
+        piece = inner[known[1]]
+    except (KeyError, AttributeError):  # it lacks something, or is another kind of delta
+        return None
+    return piece if type(piece) is str else None
