@@ -6,12 +6,17 @@ for a path to tests before it has read this file, and looks for its configuratio
 
 from __future__ import annotations
 
+import gc
 import os
+import sys
+from collections.abc import Iterator
 from pathlib import Path
 
 import pytest
 from hypothesis import HealthCheck, settings
 
+from tests.clocks import Timeless
+from tests.nets import Net
 from tests.support import MODES, Mode
 
 # A busy machine is no failure. What CI says of a commit does not depend on luck; every other run looks further.
@@ -47,3 +52,58 @@ def pytest_generate_tests(metafunc: pytest.Metafunc) -> None:
 def mode(request: pytest.FixtureRequest) -> Mode:
     """Runs the test in sync, on asyncio and on trio."""
     return Mode(request.param)
+
+
+@pytest.fixture(params=MODES)
+def timeless(request: pytest.FixtureRequest) -> Timeless:
+    """Runs the test in sync, on asyncio and on trio, with a clock that only waiting moves, and without waiting."""
+    return Timeless(request.param)
+
+
+@pytest.fixture(scope="module")
+def plain() -> Net:
+    """Runs the test over plain HTTP."""
+    return Net(tls=False)
+
+
+@pytest.fixture(scope="module", params=[False, True], ids=["http", "https"])
+def net(request: pytest.FixtureRequest) -> Net:
+    """Runs the test over plain HTTP and over TLS."""
+    return Net(tls=request.param)
+
+
+@pytest.fixture(scope="module")
+def only_new_garbage() -> Iterator[None]:
+    """Makes `gc.collect` look at nothing older than the module's tests, which takes 0.1 s off each."""
+    gc.collect()
+    gc.freeze()
+    yield
+    gc.unfreeze()
+
+
+# -- marks --
+
+_MARK_OF = {"socket.connect": "socket", "subprocess.Popen": "process"}
+_allowed: set[str] = set(_MARK_OF.values())  # of the test that runs
+_unmarked: list[str] = []
+
+
+def _look(event: str, args: tuple[object, ...]) -> None:
+    mark = _MARK_OF.get(event)
+    if mark is not None and mark not in _allowed:
+        _unmarked.append(f"{event}{args}")
+
+
+sys.addaudithook(_look)
+
+
+@pytest.fixture(autouse=True)
+def marked(request: pytest.FixtureRequest) -> Iterator[None]:
+    """Fails a test that needs a socket or starts a process, and does not say so by its mark."""
+    _allowed.clear()
+    _allowed.update(mark.name for mark in request.node.iter_markers())
+    yield
+    _allowed.update(_MARK_OF.values())
+    found = _unmarked.copy()
+    _unmarked.clear()
+    assert found == [], "a mark is missing: see `markers` in pyproject.toml"

@@ -34,7 +34,7 @@ Script: TypeAlias = "tuple[bytes | float | threading.Event | End, ...]"
 An event in front of everything else holds back the response's head, too.
 """
 
-BOUND = 10.0
+BOUND = 60.0
 """How many seconds anything here may take: more than a test needs, so that only a hanging one meets it."""
 
 _HEAD = b"HTTP/1.1 200 OK\r\ncontent-type: text/event-stream\r\nrequest-id: req_loopback\r\n"
@@ -51,6 +51,7 @@ class Loopback:
     def __init__(self, *scripts: Script, tls: ssl.SSLContext | None = None) -> None:
         self.accepted = 0  # TCP connections so far
         self.requests = 0  # on all of them
+        self.sent = 0  # chunks, in all responses
         self._scripts = list(scripts)
         self._tls = tls
         self._open: set[socket.socket] = set()
@@ -76,15 +77,20 @@ class Loopback:
             thread.join(BOUND)
         self._listener.close()
 
-    def wait_until_closed(self, seconds: float = 2.0) -> bool:
+    def wait_until_closed(self, seconds: float = BOUND / 4) -> bool:
         """Return whether no connection is open, or none will be in so many seconds."""
         with self._changed:
             return self._changed.wait_for(lambda: not self._open, seconds)
 
-    def wait_until_requests(self, count: int, seconds: float = 2.0) -> bool:
+    def wait_until_requests(self, count: int, seconds: float = BOUND / 4) -> bool:
         """Return whether so many requests have come, or will in so many seconds."""
         with self._changed:
             return self._changed.wait_for(lambda: self.requests >= count, seconds)
+
+    def wait_until_sent(self, count: int, seconds: float = BOUND / 4) -> bool:
+        """Return whether so many chunks were sent, or will be in so many seconds."""
+        with self._changed:
+            return self._changed.wait_for(lambda: self.sent >= count, seconds)
 
     def _start(self, target: Callable[..., None], *args: object) -> None:
         thread = threading.Thread(target=target, args=args, daemon=True)
@@ -130,10 +136,18 @@ class Loopback:
         framing = b"content-length: %d" % length if end == "short" else b"transfer-encoding: chunked"
         if isinstance(script[0], threading.Event):
             script[0].wait(BOUND)
-        sock.sendall(_HEAD + framing + b"\r\n\r\n")
+        head = _HEAD + framing + b"\r\n\r\n"
+        if not isinstance(script[0], bytes):
+            sock.sendall(head)
+            head = b""
         for step in script:
             if isinstance(step, bytes):
-                sock.sendall(step if end == "short" else b"%x\r\n%b\r\n" % (len(step), step))
+                # The head goes with what is first: where both have come, nobody can wait for that in vain.
+                sock.sendall(head + (step if end == "short" else b"%x\r\n%b\r\n" % (len(step), step)))
+                head = b""
+                with self._changed:
+                    self.sent += 1
+                    self._changed.notify_all()
             elif isinstance(step, float):
                 self._closing.wait(step)
             elif isinstance(step, threading.Event):

@@ -1,27 +1,31 @@
-"""The command line: `python -m claude_stream`, as a process of its own."""
+"""The command line: `main`, and `python -m claude_stream` as a process of its own."""
 
 from __future__ import annotations
 
+import contextlib
 import io
+import itertools
 import json
 import os
 import re
 import signal
 import subprocess
 import sys
-import time
+import threading
 from pathlib import Path
+from types import SimpleNamespace
 from typing import Any
 
 import anthropic
 import pytest
 
-from claude_stream import collect, iter_events
+from claude_stream import StreamTimer, collect, iter_events
 from claude_stream.__main__ import main
 from claude_stream.testing import Recording, message_events, replay_client
+from tests.clocks import Clock
 from tests.loopback import End, Loopback, Script
-from tests.support import REQUEST, body_of
-from tests.testing.test_record import JSON, Api
+from tests.nets import JSON, Api
+from tests.support import PATIENCE, REQUEST, body_of
 
 PYTHON = [sys.executable, "-m", "claude_stream"]
 DEMO = Path(sys.modules["claude_stream"].__file__ or "").parent / "testing" / "demo.jsonl"
@@ -81,8 +85,9 @@ def test_a_speed_that_is_none(speed: str, capfd: pytest.CaptureFixture[str]) -> 
     assert "--speed" in capfd.readouterr().err
 
 
-def test_the_demo_prints_everything(capfd: pytest.CaptureFixture[str]) -> None:
+def test_the_demo_prints_everything(capfd: pytest.CaptureFixture[str], monkeypatch: pytest.MonkeyPatch) -> None:
     """Without arguments the bundled recording is played: text, model, stop reason, usage, time, events."""
+    monkeypatch.setattr("claude_stream.__main__.StreamTimer", lambda: StreamTimer(itertools.count(0, 0.25).__next__))
     assert main(["--speed", "0"]) == 0
     out = capfd.readouterr().out
     message = collect(iter_events(replay_client(DEMO).messages.create(**REQUEST, stream=True)))
@@ -93,7 +98,7 @@ def test_the_demo_prints_everything(capfd: pytest.CaptureFixture[str]) -> None:
     assert "end_turn" in lines
     assert "21 tokens in, 97 out" in out
     assert "events       45" in out
-    assert "first text   after 0." in out
+    assert re.search(r"^first text   after \d\.[27]?[05] s$", out, re.MULTILINE)
 
 
 def test_a_file_is_played(file: Path, capfd: pytest.CaptureFixture[str]) -> None:
@@ -111,21 +116,31 @@ def test_a_stream_without_text(tmp_path: Path, capfd: pytest.CaptureFixture[str]
     assert "first text   none" in capfd.readouterr().out
 
 
+@pytest.mark.process
+@pytest.mark.slow
 def test_standard_input(file: Path) -> None:
     """`-` is standard input."""
     done = subprocess.run(
-        [*PYTHON, "play", "-", "--speed", "0"], input=file.read_bytes(), capture_output=True, timeout=60, check=True
+        [*PYTHON, "play", "-", "--speed", "0"],
+        input=file.read_bytes(),
+        capture_output=True,
+        timeout=PATIENCE,
+        check=True,
     )
     assert done.stdout.startswith(b"Hello, world!")
 
 
-def test_the_pace(file: Path) -> None:
+@pytest.mark.parametrize("speed", [0.5, 1, 2])
+def test_the_pace(file: Path, monkeypatch: pytest.MonkeyPatch, speed: float) -> None:
     """The text comes as it was recorded, or so many times as fast; a raw body is spaced evenly."""
-    start = time.perf_counter()
-    assert main(["play", str(file), "--speed", "0.5"]) == 0
-    assert time.perf_counter() - start >= 6 * 0.02 / 0.5  # seven events, the first at once
+    clock = Clock(0)
+    monkeypatch.setattr("claude_stream.testing._replay.time", SimpleNamespace(monotonic=clock, sleep=clock.sleep))
+    assert main(["play", str(file), "--speed", str(speed)]) == 0
+    assert clock.now == pytest.approx(6 * 0.02 / speed)  # seven events, the first at once
 
 
+@pytest.mark.process
+@pytest.mark.slow
 def test_a_closed_pipe_ends_cleanly() -> None:
     """When nobody reads any more, the command stops without a traceback."""
     process = subprocess.Popen(PYTHON, stdout=subprocess.PIPE, stderr=subprocess.PIPE)
@@ -135,9 +150,11 @@ def test_a_closed_pipe_ends_cleanly() -> None:
     process.stdout.close()
     assert process.stderr.read() == b""
     process.stderr.close()
-    assert process.wait(60) == 0
+    assert process.wait(PATIENCE) == 0
 
 
+@pytest.mark.process
+@pytest.mark.slow
 @pytest.mark.skipif(os.name == "nt", reason="signals are POSIX")
 def test_ctrl_c_ends_cleanly() -> None:
     """Ctrl-C stops the command without a traceback, with the status that a shell expects."""
@@ -145,17 +162,19 @@ def test_ctrl_c_ends_cleanly() -> None:
     assert process.stdout is not None
     process.stdout.read(5)
     process.send_signal(signal.SIGINT)
-    _, err = process.communicate(timeout=60)
+    _, err = process.communicate(timeout=PATIENCE)
     assert (process.returncode, err.strip()) == (130, b"")
 
 
+@pytest.mark.process
+@pytest.mark.slow
 def test_an_output_that_lacks_a_character(tmp_path: Path) -> None:
     """A terminal that cannot show a character gets a question mark, not a traceback."""
     path = tmp_path / "answer.sse"
     path.write_bytes(body_of(message_events("5 €")))
     environment = {**os.environ, "PYTHONIOENCODING": "ascii"}
     done = subprocess.run(
-        [*PYTHON, "play", str(path), "--speed", "0"], capture_output=True, timeout=60, env=environment, check=True
+        [*PYTHON, "play", str(path), "--speed", "0"], capture_output=True, timeout=PATIENCE, env=environment, check=True
     )
     assert done.stdout.startswith(b"5 ?\n")
 
@@ -275,6 +294,8 @@ def ask(asking: pytest.MonkeyPatch, server: Loopback | Api, *arguments: str) -> 
     return main(["ask", *(arguments or ["Hi?"])])
 
 
+@pytest.mark.process
+@pytest.mark.slow
 def test_ask_without_a_key(tmp_path: Path) -> None:
     """Without a key there is one clear line, and status 2."""
     kept = {name: value for name, value in os.environ.items() if name in {"PATH", "PYTHONPATH", "SYSTEMROOT"}}
@@ -283,7 +304,7 @@ def test_ask_without_a_key(tmp_path: Path) -> None:
         [*PYTHON, "ask", "Hi?"],
         capture_output=True,
         text=True,
-        timeout=60,
+        timeout=PATIENCE,
         env={**kept, **coverage, "HOME": str(tmp_path)},
         cwd=tmp_path,
         check=False,
@@ -303,6 +324,7 @@ def test_a_mistake_is_no_missing_key(asking: pytest.MonkeyPatch) -> None:
         main(["ask", "Hi?"])
 
 
+@pytest.mark.socket
 @pytest.mark.parametrize(
     ("status", "error"), [(401, "AuthenticationError"), (400, "BadRequestError"), (404, "NotFoundError")]
 )
@@ -317,6 +339,7 @@ def test_ask_that_is_refused(
     assert captured.out == ""
 
 
+@pytest.mark.socket
 @pytest.mark.parametrize(
     ("script", "error"),
     [
@@ -339,6 +362,7 @@ def test_an_answer_that_breaks(
     assert capfd.readouterr().out.startswith(f"answer.jsonl: {error}: ")
 
 
+@pytest.mark.socket
 def test_an_answer_with_a_malformed_tool_call(asking: pytest.MonkeyPatch, capfd: pytest.CaptureFixture[str]) -> None:
     """A message that cannot be used is an error, though all its text came."""
     body = body_of(message_events("Hello", ("tool", {"a": 1}), chunk=99)).replace(b'{\\"a', b"oops")
@@ -349,6 +373,7 @@ def test_an_answer_with_a_malformed_tool_call(asking: pytest.MonkeyPatch, capfd:
     assert captured.err.startswith("claude-stream: ToolInputError: ")
 
 
+@pytest.mark.socket
 def test_a_recording_that_cannot_be_written(asking: pytest.MonkeyPatch, capfd: pytest.CaptureFixture[str]) -> None:
     """One line that names the file, and status 2; no request is paid for again and again."""
     with Api(FIRST + REST) as server:
@@ -360,6 +385,7 @@ def test_a_recording_that_cannot_be_written(asking: pytest.MonkeyPatch, capfd: p
     assert err.count("\n") == 1
 
 
+@pytest.mark.socket
 @pytest.mark.parametrize("prompt", ["Who are you?", "-"])
 def test_an_answer(asking: pytest.MonkeyPatch, capfd: pytest.CaptureFixture[str], prompt: str) -> None:
     """The question goes out, from standard input, too, and the text comes out on standard output, and nothing else."""
@@ -377,6 +403,7 @@ def test_an_answer(asking: pytest.MonkeyPatch, capfd: pytest.CaptureFixture[str]
     assert "x" in {headers.get("x-api-key"), headers.get("authorization", "").removeprefix("Bearer ")}
 
 
+@pytest.mark.socket
 def test_what_can_be_said_of_an_answer(asking: pytest.MonkeyPatch, capfd: pytest.CaptureFixture[str]) -> None:
     """Model and length reach the API, and the recording holds the answer, which can be checked and played."""
     with Api(FIRST + REST) as server:
@@ -392,13 +419,14 @@ def test_what_can_be_said_of_an_answer(asking: pytest.MonkeyPatch, capfd: pytest
     assert capfd.readouterr().out.count("Hello, world!") == 2
 
 
+@pytest.mark.socket
 @pytest.mark.parametrize("arguments", [["Hi?"], ["Hi?", "--record", "answer.jsonl"]])
 @pytest.mark.parametrize("end", ["finish", "cut"])
 def test_no_connection_is_left_behind(asking: pytest.MonkeyPatch, end: End, arguments: list[str]) -> None:
     """However the answer ends, the connection is closed when the command is done."""
     with Loopback((FIRST, end) if end == "cut" else (FIRST, REST, end)) as server:
         assert ask(asking, server, *arguments) == (1 if end == "cut" else 0)
-        assert server.wait_until_closed(0.5)
+        assert server.wait_until_closed()
 
 
 class Terminal:
@@ -407,24 +435,43 @@ class Terminal:
     def __init__(self) -> None:
         self._master, slave = os.openpty()
         self.file = os.fdopen(slave, "w")
+        self._sent = ""
+        self._more = threading.Condition()
+        self._reader = threading.Thread(target=self._read, daemon=True)
+        self._reader.start()
+
+    def _read(self) -> None:
+        with contextlib.suppress(OSError):  # on Linux that is how the other side says that it is gone
+            while more := os.read(self._master, 4096):
+                with self._more:
+                    self._sent += more.decode()
+                    self._more.notify_all()
+
+    def shows(self, pattern: str) -> threading.Event:
+        """Return an event that is set when this is shown."""
+        shown = threading.Event()
+
+        def look() -> None:
+            with self._more:
+                if self._more.wait_for(lambda: re.search(pattern, self._sent), PATIENCE):
+                    shown.set()
+
+        threading.Thread(target=look, daemon=True).start()
+        return shown
 
     def shown(self) -> str:
         """Close it and return all that it was sent."""
         self.file.close()
-        sent = b""
-        try:
-            while more := os.read(self._master, 4096):
-                sent += more
-        except OSError:  # on Linux that is how the other side says that it is gone
-            pass
+        self._reader.join(PATIENCE)
         os.close(self._master)
-        return sent.decode()
+        return self._sent
 
 
 HAS_TERMINALS = pytest.mark.skipif(not hasattr(os, "openpty"), reason="there are no pseudo-terminals")
 CLEAR = "\r\x1b[K"
 
 
+@pytest.mark.socket
 @HAS_TERMINALS
 @pytest.mark.parametrize(
     ("content", "phase", "characters"),
@@ -442,24 +489,27 @@ def test_the_status_line(
     events = message_events(content)
     terminal = Terminal()
     asking.setattr(sys, "stderr", terminal.file)
-    with Loopback((0.16, body_of(events[:-3]), 0.21, body_of(events[-3:]), "finish")) as server:
+    last_line = rf"{phase}, [0-9]+\.[0-9] s, {characters} characters"
+    waiting, reading = terminal.shows("waiting, "), terminal.shows(last_line)
+    with Loopback((b": hello\n\n", waiting, body_of(events[:-3]), reading, body_of(events[-3:]), "finish")) as server:
         assert ask(asking, server) == 0
     shown = terminal.shown()
     *lines, last = shown.split(CLEAR)
-    assert re.fullmatch(r"waiting, 0\.[1-9] s, 0 characters", lines[1])
-    assert re.fullmatch(rf"{phase}, [0-9]\.[0-9] s, {characters} characters", lines[-1])
+    assert re.fullmatch(r"waiting, [0-9]+\.[0-9] s, 0 characters", lines[1])
+    assert re.fullmatch(last_line, lines[-1])
     assert (lines[0], last) == ("", "")
     assert "\n" not in shown
     assert capfd.readouterr() == ("Hello\n" if phase == "text" else "\n", "")
 
 
+@pytest.mark.socket
 @HAS_TERMINALS
 def test_the_status_line_makes_room_for_text(asking: pytest.MonkeyPatch) -> None:
     """Where the text goes to a terminal as well, the line goes when the first text comes, and stays away."""
     terminal = Terminal()
     asking.setattr(sys, "stdout", terminal.file)
     asking.setattr(sys, "stderr", terminal.file)
-    with Loopback((0.16, FIRST, 0.25, REST, "finish")) as server:
+    with Loopback((b": hello\n\n", terminal.shows("waiting, "), FIRST, 0.25, REST, "finish")) as server:
         assert ask(asking, server) == 0
     before, text = terminal.shown().split("Hello", 1)
     assert "waiting, " in before
@@ -467,14 +517,15 @@ def test_the_status_line_makes_room_for_text(asking: pytest.MonkeyPatch) -> None
     assert text == ", world!\r\n"
 
 
+@pytest.mark.socket
 @HAS_TERMINALS
 def test_the_status_line_makes_room_for_an_error(asking: pytest.MonkeyPatch, capfd: pytest.CaptureFixture[str]) -> None:
     """The line is gone before an error is shown."""
     terminal = Terminal()
     asking.setattr(sys, "stderr", terminal.file)
-    with Loopback((FIRST, 0.16, "cut")) as server:
+    with Loopback((FIRST, terminal.shows("text, "), "cut")) as server:
         assert ask(asking, server) == 1
     shown = terminal.shown()
-    assert "text, 0." in shown
+    assert re.search(r"text, [0-9]+\.[0-9] s", shown)
     assert shown.split(CLEAR)[-1].startswith("claude-stream: StreamConnectionError: ")
     assert capfd.readouterr().out == "Hello, wor\n"

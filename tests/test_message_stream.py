@@ -22,8 +22,7 @@ from claude_stream import (
 )
 from claude_stream.testing import Recording, message_events
 from tests.faults import BODIES
-from tests.support import REQUEST, WITH_TODAYS_HELPER, Mode, body_of
-from tests.whole.test_recordings import merged, wire_events
+from tests.support import REQUEST, WITH_TODAYS_HELPER, Mode, body_of, merged, wire_events
 
 THINKING = {"type": "thinking", "thinking": "Let me see.", "signature": "c2ln"}
 CITED = {"type": "text", "text": "Hi", "citations": [{"type": "char_location", "cited_text": "a"}] * 2}

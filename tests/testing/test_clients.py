@@ -2,14 +2,15 @@
 
 from __future__ import annotations
 
-import contextlib
 import dataclasses
 import time
 from collections.abc import Callable
 from pathlib import Path
+from types import SimpleNamespace
 from typing import Any
 
 import anthropic
+import anyio
 import pytest
 
 from claude_stream import StreamConnectionError, collect, iter_text, open_stream, wrap_client
@@ -23,14 +24,10 @@ from claude_stream.testing import (
     message_events,
     replay_client,
 )
-from tests.support import REQUEST, Mode
-from tests.whole.test_open_stream_live import streaming
-from tests.whole.test_transport import (
-    Either,
-    done,
-    in_every_mode,
-    only_new_garbage,  # noqa: F401 - a fixture that takes effect here, too
-)
+from tests.clocks import Timeless
+from tests.support import REQUEST, Either, Mode, by_hand, done, entered, in_every_mode, streaming
+
+pytestmark = pytest.mark.usefixtures("only_new_garbage")
 
 HELLO = message_events("Hello")
 BYE = message_events("Bye")
@@ -161,17 +158,25 @@ async def test_nothing_is_retried_by_default(mode: Mode) -> None:
 @pytest.mark.parametrize(
     ("status", "retry_after", "at_least", "at_most"),
     # Left alone, the SDK waits for 0.375 to 0.5 seconds; of zero it takes no notice.
-    [(529, 0, 0.3, 2.0), (429, 0.01, 0.01, 0.37), (529, 0.6, 0.6, 2.0)],
+    [(529, 0, 0.375, 0.5), (429, 0.01, 0.01, 0.01), (529, 0.6, 0.6, 0.6)],
 )
 @in_every_mode
 async def test_a_retry_gets_the_next_recording(
-    mode: Mode, status: int, retry_after: float, at_least: float, at_most: float
+    mode: Mode, monkeypatch: pytest.MonkeyPatch, status: int, retry_after: float, at_least: float, at_most: float
 ) -> None:
     """With `max_retries` the SDK asks again, when the header says so, and both requests are noted."""
+    waits: list[float] = []
+
+    async def sleep(seconds: float) -> None:
+        waits.append(seconds)
+
     client = client_of(mode, Recording.http_error(status, retry_after=retry_after), HELLO)
-    start = time.monotonic()
-    assert await text_of(client.with_options(max_retries=1), **ask("Hi")) == "Hello"
-    assert at_least <= time.monotonic() - start < at_most
+    with monkeypatch.context() as patch:  # how the SDK waits
+        patch.setattr(time, "sleep", waits.append)
+        patch.setattr(anyio, "sleep", sleep)
+        assert await text_of(client.with_options(max_retries=1), **ask("Hi")) == "Hello"
+    [wait] = [seconds for seconds in waits if seconds]
+    assert at_least <= wait <= at_most
     assert [request.body["messages"][0]["content"] for request in client.requests] == ["Hi", "Hi"]
 
 
@@ -222,29 +227,32 @@ async def test_a_choice_for_each_request(mode: Mode, tmp_path: Path) -> None:
     assert seen == client.requests
 
 
-@pytest.mark.parametrize("speed", [None, 0, 4])
-@in_every_mode
-async def test_the_recorded_pace(mode: Mode, speed: float | None) -> None:
+def texts_at(timeless: Timeless, monkeypatch: pytest.MonkeyPatch, recorded: Any, **options: Any) -> list[Any]:
+    """Return the texts of the answer, each with its time by a clock that only waiting moves."""
+    namespace = SimpleNamespace(monotonic=timeless.clock, sleep=timeless.sleep)
+    monkeypatch.setattr("claude_stream.testing._replay.time", namespace)
+
+    async def read_all() -> list[Any]:
+        start = timeless.clock()
+        texts = iter_text(client_of(timeless, recorded, **options).messages.create(**REQUEST, stream=True))
+        return [(timeless.clock() - start, text) async for text in Either(texts)]
+
+    return timeless.run(read_all) if timeless.is_async else by_hand(read_all())
+
+
+@pytest.mark.parametrize(("speed", "times"), [(None, [0, 0]), (0, [0, 0]), (4, [0, 0.25])])
+def test_the_recorded_pace(timeless: Timeless, monkeypatch: Any, speed: float | None, times: list[float]) -> None:
     """At speed 4 the stream takes a fourth of the recorded time; without one it comes at once."""
-    chunks = Recording.from_events(HELLO).chunks
-    recording = dataclasses.replace(Recording(chunks), offsets=(0.0,) * 5 + (0.8,) * (len(chunks) - 5))
-    start = time.perf_counter()
-    assert await text_of(client_of(mode, recording, speed=speed)) == "Hello"
-    taken = time.perf_counter() - start
-    assert 0.2 <= taken < 0.7 if speed else taken < 0.2
+    chunks = Recording.from_events(message_events("Hello", chunk=3)).chunks
+    recording = dataclasses.replace(Recording(chunks), offsets=(0.0,) * 3 + (1.0,) * (len(chunks) - 3))
+    assert texts_at(timeless, monkeypatch, recording, speed=speed) == list(zip(times, ("Hel", "lo")))
 
 
-@in_every_mode
-async def test_the_first_text_does_not_wait_for_the_last(mode: Mode) -> None:
+def test_the_first_text_does_not_wait_for_the_last(timeless: Timeless, monkeypatch: pytest.MonkeyPatch) -> None:
     """The body is streamed: what was recorded early is read early."""
     recording = Recording.from_events(message_events("Hello, world!", chunk=6))
-    client = client_of(mode, dataclasses.replace(recording, offsets=(0.0,) * 3 + (0.5,) * 5), speed=1)
-    start, times = time.perf_counter(), list[float]()
-    async for _ in Either(iter_text(client.messages.create(**REQUEST, stream=True))):
-        times.append(time.perf_counter() - start)
-    assert len(times) == 3
-    assert times[0] < 0.4
-    assert times[1] >= 0.5
+    recording = dataclasses.replace(recording, offsets=(0.0,) * 3 + (0.5,) * 5)
+    assert texts_at(timeless, monkeypatch, recording, speed=1) == [(0, "Hello,"), (0.5, " world"), (0.5, "!")]
 
 
 @in_every_mode
@@ -252,22 +260,16 @@ async def test_every_way_of_the_sdk(mode: Mode) -> None:
     """The SDK's own helper, a raw response, `open_stream` and `wrap` read the same answer."""
     client = client_of(mode, *[HELLO] * 5)
     manager = client.messages.stream(**REQUEST)
-    async with manager if mode.is_async else _entered(manager) as stream:
+    async with entered(manager) as stream:
         assert await done(stream.get_final_text()) == "Hello"
     raw = await done(client.messages.with_raw_response.create(**REQUEST, stream=True))
     assert (raw.status_code, raw.headers["request-id"]) == (200, "req_replay")
     assert (await done(collect(await done(raw.parse())))).content[0].text == "Hello"
     for ours in (open_stream(client, **REQUEST), wrap_client(client).messages.stream(**REQUEST)):
-        async with ours if mode.is_async else _entered(ours) as stream:
+        async with entered(ours) as stream:
             assert (await done(stream.get_final_message())).content[0].text == "Hello"
             assert stream.request_id == "req_replay"
     assert await text_of(client.with_options(timeout=3)) == "Hello"
-
-
-@contextlib.asynccontextmanager
-async def _entered(manager: Any) -> Any:
-    with manager as stream:
-        yield stream
 
 
 @in_every_mode

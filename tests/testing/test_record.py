@@ -5,7 +5,6 @@ from __future__ import annotations
 import contextlib
 import dataclasses
 import gzip
-import http.server
 import itertools
 import json
 import shutil
@@ -14,12 +13,12 @@ import subprocess
 import threading
 import time
 from collections.abc import Callable, Iterator
+from concurrent.futures import ThreadPoolExecutor
 from pathlib import Path
 from typing import Any
 
 import anthropic
 import pytest
-from typing_extensions import Self
 
 from claude_stream import (
     StreamAPIError,
@@ -37,67 +36,34 @@ from claude_stream import (
 )
 from claude_stream.testing import Recording, message_events, record, recording_client, replay
 from claude_stream.testing._http import http_package
+from tests.clocks import Clock
 from tests.faults import BODIES
 from tests.loopback import End, Loopback, Script
-from tests.support import REQUEST, Mode, body_of
-from tests.whole.test_open_stream_live import client_of, streaming
-from tests.whole.test_transport import (
-    EVENTS,
-    FIRST,
-    PARTIAL,
-    REST,
-    WHOLE,
+from tests.nets import JSON, SSE, Api, Net
+from tests.support import (
+    PATIENCE,
+    REQUEST,
+    SOON,
     Either,
-    Net,
+    Mode,
+    body_of,
     done,
+    entered,
     in_every_mode,
-    only_new_garbage,  # noqa: F401 - a fixture that takes effect here, too
     read,
+    streaming,
 )
 
+pytestmark = pytest.mark.usefixtures("only_new_garbage")
+
+EVENTS = message_events("Hello, wonderful world!")  # eight: two of the start, three deltas, three of the end
+WHOLE = body_of(EVENTS)
+FIRST, REST = body_of(EVENTS[:4]), body_of(EVENTS[4:])  # cut behind the text "Hello, wonderful"
+PARTIAL = FIRST + REST[:30]  # cut inside an event
 PING = body_of([{"type": "ping"}])
 NO_JSON = b"event: content_block_delta\ndata: oops\n\n"
-SSE = {"content-type": "text/event-stream"}
-JSON = {"content-type": "application/json"}
 OVERLOADED = Recording.http_error(529, message="busy").body()
 SYNC = Mode("sync")
-
-
-class Api(http.server.ThreadingHTTPServer):
-    """Gives every request the same answer, whatever its status and headers, and keeps what it was asked."""
-
-    daemon_threads = True
-
-    def __init__(self, body: bytes, headers: dict[str, str] = SSE, status: int = 200) -> None:
-        super().__init__(("127.0.0.1", 0), _Handler)
-        self.answer = (status, headers, body)
-        self.asked: list[tuple[dict[str, str], bytes]] = []
-        self.url = f"http://127.0.0.1:{self.server_port}"
-
-    def __enter__(self) -> Self:
-        threading.Thread(target=self.serve_forever, kwargs={"poll_interval": 0.01}, daemon=True).start()
-        return self
-
-    def __exit__(self, *exc_info: object) -> None:
-        self.shutdown()
-        self.server_close()
-
-
-class _Handler(http.server.BaseHTTPRequestHandler):
-    server: Api
-
-    def do_POST(self) -> None:
-        body = self.rfile.read(int(self.headers["content-length"]))
-        self.server.asked.append(({name.lower(): value for name, value in self.headers.items()}, body))
-        status, headers, content = self.server.answer
-        self.send_response(status)
-        for name, value in headers.items():
-            self.send_header(name, value)
-        self.end_headers()
-        self.wfile.write(content)
-
-    def log_message(self, *_: object) -> None:
-        """Say nothing."""
 
 
 @pytest.fixture
@@ -107,9 +73,9 @@ def path(tmp_path: Path) -> Path:
 
 
 @contextlib.asynccontextmanager
-async def recorder(mode: Mode, url: str, path: Path, *, timeout: float = 5.0, **options: Any) -> Any:
+async def recorder(mode: Mode, url: str, path: Path, *, timeout: float = PATIENCE, **options: Any) -> Any:
     """Give a recording client of the mode's colour, whose every wait is bounded."""
-    async with client_of(Net(tls=False), url, mode, timeout=timeout) as client:
+    async with Net(tls=False).client(url, mode, timeout=timeout) as client:
         yield recording_client(client, path, **options)
 
 
@@ -286,7 +252,7 @@ async def test_sources_of_every_kind(mode: Mode, path: Path) -> None:
     """Plain dicts, the SDK's helper, `open_stream` and a replay are recorded as the API sent them."""
     client = mode.client(WHOLE_RECORDING, WHOLE_RECORDING)
     helper = client.messages.stream(**REQUEST)
-    async with helper if mode.is_async else contextlib.nullcontext(helper.__enter__()) as stream:
+    async with entered(helper) as stream:
         await done(collect(record(stream, path)))
     assert Recording.load(path).events() == EVENTS
     async with streaming(client) as stream:
@@ -321,11 +287,12 @@ async def test_what_is_written_of_the_response(mode: Mode, path: Path) -> None:
 # -- recording_client: responses that fail --
 
 
+@pytest.mark.socket
 @in_every_mode
 async def test_a_file_that_cannot_be_written(mode: Mode, tmp_path: Path) -> None:
     """A file that cannot be written is an OSError that names it, after one request at most."""
     with Api(WHOLE) as server:
-        async with client_of(Net(tls=False), server.url, mode) as client:
+        async with Net(tls=False).client(server.url, mode) as client:
             with pytest.raises(FileNotFoundError, match="missing"):
                 await done(
                     create(recording_client(client, tmp_path / "missing" / "x.jsonl").with_options(max_retries=2))
@@ -341,6 +308,7 @@ def test_misuse_leaves_the_file_alone(path: Path) -> None:
     assert path.read_text() == "precious"
 
 
+@pytest.mark.socket
 @pytest.mark.parametrize("end", ["cut", "reset"])
 @in_every_mode
 async def test_a_broken_connection(mode: Mode, path: Path, end: End) -> None:
@@ -348,7 +316,7 @@ async def test_a_broken_connection(mode: Mode, path: Path, end: End) -> None:
     go = threading.Event()
     with Loopback((PARTIAL, go, end)) as server:
         async with recorder(mode, server.url, path) as client:
-            live = await read(iter_text(create(client)), go.set)
+            live = await read(iter_text(create(client)), lambda so_far: so_far == "Hello, wonderful" and go.set())
     assert type(live.error) is StreamConnectionError
     recording = Recording.load(path)
     assert recording.body() == PARTIAL
@@ -357,11 +325,13 @@ async def test_a_broken_connection(mode: Mode, path: Path, end: End) -> None:
     assert_replayed(path, live)
 
 
+@pytest.mark.slow
+@pytest.mark.socket
 @in_every_mode
 async def test_a_stalled_server(mode: Mode, path: Path) -> None:
     """A server that falls silent is recorded as a timeout."""
     with Loopback((PARTIAL, "stall")) as server:
-        async with recorder(mode, server.url, path, timeout=0.3) as client:
+        async with recorder(mode, server.url, path, timeout=1.0) as client:
             live = await read(iter_text(create(client)))
     assert type(live.error) is StreamTimeoutError
     recording = Recording.load(path)
@@ -371,6 +341,7 @@ async def test_a_stalled_server(mode: Mode, path: Path) -> None:
     assert_replayed(path, live)
 
 
+@pytest.mark.socket
 @pytest.mark.parametrize("body", [PARTIAL, FIRST, b""])
 @pytest.mark.parametrize("end", ["finish", "short"])
 @in_every_mode
@@ -385,16 +356,15 @@ async def test_a_clean_end_too_early(mode: Mode, path: Path, end: End, body: byt
     assert_replayed(path, live)
 
 
+@pytest.mark.socket
 @in_every_mode
 async def test_a_stream_that_is_left(mode: Mode, path: Path) -> None:
     """A reader that leaves closes the connection at once, and what had come is recorded, with no failure."""
     with Loopback((PARTIAL, "stall")) as server:
-        async with client_of(Net(tls=False), server.url, mode) as client:
+        async with Net(tls=False).client(server.url, mode) as client:
             async with Either(iter_text(create(recording_client(client, path)))) as texts:
                 assert await anext(texts) == "Hello, w"
-                start = time.perf_counter()
             assert server.wait_until_closed()
-            assert time.perf_counter() - start < 2
     assert Recording.load(path).body() == PARTIAL
     assert Recording.load(path).failure is None
 
@@ -410,6 +380,7 @@ def test_whatever_is_wrong_with_a_response(mode: Mode, path: Path, name: str) ->
     assert BODIES[name].startswith(Recording.load(path).body())
 
 
+@pytest.mark.socket
 @pytest.mark.parametrize("body", [OVERLOADED, b"", b"<html>busy</html>"], ids=["JSON", "empty", "HTML"])
 @in_every_mode
 async def test_a_refused_request(mode: Mode, path: Path, body: bytes) -> None:
@@ -430,6 +401,7 @@ async def test_a_refused_request(mode: Mode, path: Path, body: bytes) -> None:
     assert again.value.response.headers["retry-after"] == "7"
 
 
+@pytest.mark.socket
 @in_every_mode
 async def test_a_body_that_cannot_be_decompressed(mode: Mode, path: Path) -> None:
     """A body whose compression is broken ends in the same exception when it is replayed."""
@@ -441,6 +413,7 @@ async def test_a_body_that_cannot_be_decompressed(mode: Mode, path: Path) -> Non
     assert_replayed_by_a_client(path, live)
 
 
+@pytest.mark.socket
 @in_every_mode
 async def test_no_server_at_all(mode: Mode, path: Path) -> None:
     """Where there is no response, the SDK's own error is raised, and nothing is recorded."""
@@ -456,24 +429,38 @@ async def test_no_server_at_all(mode: Mode, path: Path) -> None:
 # -- recording_client: what is recorded --
 
 
+@pytest.mark.socket
 @in_every_mode
 async def test_what_comes_over_the_wire(mode: Mode, path: Path) -> None:
     """Pings, and when each event came, are recorded; an event that comes in two chunks comes with the second."""
-    begin = threading.Event()
-    script: Script = (begin, FIRST + PING + REST[:10], 0.1, REST[10:] + PING, "finish")
-    with Loopback(script) as server:
-        threading.Timer(0.1, begin.set).start()
-        async with recorder(mode, server.url, path) as client:
-            assert (await done(collect(create(client)))).content[0].text == "Hello, wonderful world!"
+    clock = Clock()
+    begin, go = threading.Event(), threading.Event()
+    script: Script = (begin, FIRST + PING + REST[:10], go, REST[10:] + PING, "finish")
+
+    def answer() -> None:
+        assert server.wait_until_requests(1)
+        clock.now += 0.5
+        begin.set()
+
+    def go_on(so_far: str) -> None:
+        if so_far == "Hello, wonderful":
+            clock.now += 0.25
+            go.set()
+
+    with Loopback(script) as server, ThreadPoolExecutor() as pool:
+        answered = pool.submit(answer)
+        async with recorder(mode, server.url, path, clock=clock) as client:
+            outcome = await read(iter_text(create(client)), go_on)
+        answered.result(PATIENCE)
+    assert (outcome.error, "".join(outcome.items)) == (None, "Hello, wonderful world!")
     recording = Recording.load(path)
     assert recording.events() == [*EVENTS[:4], {"type": "ping"}, *EVENTS[4:], {"type": "ping"}]
-    assert recording.offsets is not None
-    assert 0.05 < recording.offsets[0] <= recording.offsets[4] < recording.offsets[5] <= recording.offsets[-1] < 5
-    assert recording.offsets[5] - recording.offsets[4] >= 0.09
+    assert recording.offsets == (0.5,) * 5 + (0.75,) * 5
     assert recording.headers == {"request-id": "req_loopback"}
     assert recording.sdk_version == anthropic.__version__
 
 
+@pytest.mark.socket
 @in_every_mode
 async def test_the_clock_begins_with_the_request(mode: Mode, path: Path) -> None:
     """The offsets count from the moment at which the request was sent."""
@@ -489,6 +476,7 @@ async def test_the_clock_begins_with_the_request(mode: Mode, path: Path) -> None
     assert Recording.load(path.with_stem("recorded-2")).offsets == (0.5, 1.0, 1.5, 2.0)
 
 
+@pytest.mark.socket
 @in_every_mode
 async def test_a_body_that_does_not_end(mode: Mode, path: Path) -> None:
     """Behind a recording client, too, a body that stays open after its message is waited for only briefly."""
@@ -496,20 +484,22 @@ async def test_a_body_that_does_not_end(mode: Mode, path: Path) -> None:
         async with recorder(mode, server.url, path) as client:
             start = time.perf_counter()
             outcome = await read(iter_text(create(client)))
-            assert time.perf_counter() - start < 2
+            assert time.perf_counter() - start < SOON
     assert (outcome.error, "".join(outcome.items)) == (None, "Hello, wonderful world!")
     assert Recording.load(path).events() == EVENTS
 
 
+@pytest.mark.socket
 @in_every_mode
 async def test_the_file_grows_while_the_response_does(mode: Mode, path: Path) -> None:
     """The events that have come are in the file while others are still to come."""
     go = threading.Event()
     seen: list[int] = []
 
-    def look() -> None:
-        seen.append(len(Recording.load(path).events()))
-        go.set()
+    def look(so_far: str) -> None:
+        if so_far == "Hello, wonderful":
+            seen.append(len(Recording.load(path).events()))
+            go.set()
 
     with Loopback((FIRST, go, REST, "finish")) as server:
         async with recorder(mode, server.url, path) as client:
@@ -518,6 +508,7 @@ async def test_the_file_grows_while_the_response_does(mode: Mode, path: Path) ->
     assert len(Recording.load(path).events()) == 8
 
 
+@pytest.mark.socket
 @in_every_mode
 async def test_a_compressed_body(mode: Mode, path: Path) -> None:
     """A compressed body is recorded, and handed on, as it is behind the compression."""
@@ -527,6 +518,7 @@ async def test_a_compressed_body(mode: Mode, path: Path) -> None:
     assert Recording.load(path) == WHOLE_RECORDING
 
 
+@pytest.mark.socket
 @in_every_mode
 async def test_each_response_has_its_file(mode: Mode, tmp_path: Path) -> None:
     """A second response goes to a file with `-2` in its name, and so on, from copies of the client, too."""
@@ -541,11 +533,12 @@ async def test_each_response_has_its_file(mode: Mode, tmp_path: Path) -> None:
     assert ["".join(replayed(tmp_path / name).items) for name in names] == ["a", "b", "c", "d"]
 
 
+@pytest.mark.socket
 @in_every_mode
 async def test_the_client_that_was_passed_in(mode: Mode, path: Path) -> None:
     """It records nothing, keeps its connection and its options, and outlives the recording client."""
     with Loopback((WHOLE, "finish")) as server:
-        async with client_of(Net(tls=False), server.url, mode, timeout=4) as client:
+        async with Net(tls=False).client(server.url, mode, timeout=4) as client:
             inner = client._client
             recorded = recording_client(client, path)
             assert type(recorded) is type(client)
@@ -559,6 +552,7 @@ async def test_the_client_that_was_passed_in(mode: Mode, path: Path) -> None:
     assert [file.name for file in path.parent.iterdir()] == [path.name]
 
 
+@pytest.mark.socket
 @in_every_mode
 async def test_the_users_own_http_client(mode: Mode, path: Path) -> None:
     """Headers, cookies, parameters and hooks of an HTTP client of the user's own do what they did."""
@@ -587,23 +581,25 @@ async def test_the_users_own_http_client(mode: Mode, path: Path) -> None:
     assert Recording.load(path) == WHOLE_RECORDING
 
 
+@pytest.mark.socket
 @in_every_mode
 async def test_with_our_own_ways_in(mode: Mode, path: Path) -> None:
     """`open_stream` and a wrapped client record as well, whichever is put around which."""
     with Loopback((WHOLE, "finish")) as server:
-        async with client_of(Net(tls=False), server.url, mode) as client:
+        async with Net(tls=False).client(server.url, mode) as client:
             recorded = recording_client(client, path)
             async with streaming(recorded) as stream:
                 assert await done(stream.get_final_text()) == "Hello, wonderful world!"
             for each in (wrap_client(recorded), recording_client(wrap_client(client), path.with_stem("wrapped"))):
                 manager = each.messages.stream(**REQUEST)
-                async with manager if mode.is_async else contextlib.nullcontext(manager.__enter__()) as stream:
+                async with entered(manager) as stream:
                     assert await done(stream.get_final_text()) == "Hello, wonderful world!"
                     assert stream.request_id == "req_loopback"
     for name in ("recorded", "recorded-2", "wrapped"):
         assert Recording.load(path.with_stem(name)) == WHOLE_RECORDING
 
 
+@pytest.mark.socket
 @in_every_mode
 async def test_what_is_no_stream(mode: Mode, path: Path) -> None:
     """Any other answer of the API is recorded as what it is, and replayed."""
@@ -627,6 +623,7 @@ SECRETS = {
 }
 
 
+@pytest.mark.socket
 @pytest.mark.parametrize("way", ["record", "recording_client"])
 @pytest.mark.parametrize(
     ("body", "cut"),
@@ -687,6 +684,7 @@ async def test_no_secret_is_written(mode: Mode, path: Path, way: str, body: byte
     assert len(Recording.load(path).chunks) >= 4
 
 
+@pytest.mark.socket
 @in_every_mode
 async def test_no_secret_of_a_refusal_is_written(mode: Mode, path: Path) -> None:
     """The same for a request that is refused."""
@@ -701,6 +699,8 @@ async def test_no_secret_of_a_refusal_is_written(mode: Mode, path: Path) -> None
 # -- four ways to a recording --
 
 
+@pytest.mark.process
+@pytest.mark.socket
 @pytest.mark.parametrize("content_type", ["text/event-stream", "text/event-stream; charset=utf-8"])
 @in_every_mode
 async def test_four_ways_to_the_same_recording(mode: Mode, tmp_path: Path, content_type: str) -> None:
@@ -709,10 +709,10 @@ async def test_four_ways_to_the_same_recording(mode: Mode, tmp_path: Path, conte
     if curl is None:
         pytest.skip("there is no curl")
     with Api(WHOLE, {"content-type": content_type}) as server:
-        command = [curl, "-sN", "--noproxy", "*", "--max-time", "8", "-d", "{}", f"{server.url}/v1/messages"]
+        command = [curl, "-sN", "--noproxy", "*", "--max-time", "60", "-d", "{}", f"{server.url}/v1/messages"]
         with (tmp_path / "curl.sse").open("wb") as saved:
-            subprocess.run(command, stdout=saved, check=True, timeout=10)
-        async with client_of(Net(tls=False), server.url, mode) as client:
+            subprocess.run(command, stdout=saved, check=True, timeout=PATIENCE)
+        async with Net(tls=False).client(server.url, mode) as client:
             await done(collect(record(create(client), tmp_path / "record.jsonl")))
             await done(collect(create(recording_client(client, tmp_path / "client.jsonl"))))
     built = Recording.from_events(message_events("Hello, wonderful world!"))

@@ -16,8 +16,7 @@ from hypothesis import strategies as st
 from claude_stream import StreamProtocolError
 from claude_stream.testing import Recording, message_events
 from tests import faults
-from tests.support import body_of
-from tests.whole.test_recordings import wire_events
+from tests.support import body_of, wire_events
 
 HEADER = '{"claude_stream_recording": 1}'
 LINE = '{"at": 0, "event": {"type": "ping"}}'

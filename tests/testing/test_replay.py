@@ -4,9 +4,9 @@ from __future__ import annotations
 
 import contextlib
 import dataclasses
-import time
 from collections.abc import Callable, Iterator
 from pathlib import Path
+from types import SimpleNamespace
 from typing import Any
 
 import anthropic
@@ -27,16 +27,10 @@ from claude_stream import (
 )
 from claude_stream.testing import Recording, message_events, replay, sse_response
 from claude_stream.testing._http import http_package
-from tests.support import REQUEST, Mode, Outcome
-from tests.whole.test_open_stream_live import streaming
-from tests.whole.test_transport import (
-    ASYNC_MODES,
-    Either,
-    done,
-    in_every_mode,
-    only_new_garbage,  # noqa: F401 - a fixture that takes effect here, too
-    read,
-)
+from tests.clocks import Clock, Timeless
+from tests.support import ASYNC_MODES, REQUEST, Either, Mode, Outcome, by_hand, done, in_every_mode, read, streaming
+
+pytestmark = pytest.mark.usefixtures("only_new_garbage")
 
 EVENTS = message_events("Hello, world!", chunk=6)  # eight: two of the start, three deltas, three of the end
 RECORDING = Recording.from_events(EVENTS)
@@ -239,14 +233,26 @@ async def test_leaving_early_warns_nobody(mode: Mode) -> None:
 # -- the pace --
 
 
+@pytest.fixture
+def times(timeless: Timeless, monkeypatch: pytest.MonkeyPatch) -> Callable[[Any], list[float]]:
+    """Reads an iterator, and gives the times at which its items came, by a clock that only waiting moves."""
+    namespace = SimpleNamespace(monotonic=timeless.clock, sleep=timeless.sleep)
+    monkeypatch.setattr("claude_stream.testing._replay.time", namespace)
+
+    async def read_all(make: Callable[[], Any]) -> list[float]:
+        start = timeless.clock()
+        return [timeless.clock() - start async for _ in Either(make())]
+
+    def run(make: Callable[[], Any]) -> list[float]:
+        return timeless.run(lambda: read_all(make)) if timeless.is_async else by_hand(read_all(make))
+
+    return run
+
+
 @pytest.mark.parametrize("speed", [None, 0])
-@in_every_mode
-async def test_without_a_speed_nothing_waits(mode: Mode, speed: float | None) -> None:
+def test_without_a_speed_nothing_waits(timeless: Timeless, times: Any, speed: float | None) -> None:
     """By default, and at speed 0, everything comes at once."""
-    start = time.monotonic()
-    message = await done(collect(played(mode, paced(0, 600), speed=speed)))
-    assert message.content[0].text == "Hello, world!"
-    assert time.monotonic() - start < 5
+    assert times(lambda: iter_text(played(timeless, paced(0, 600), speed=speed))) == [0, 0, 0]
 
 
 @in_every_mode
@@ -258,23 +264,23 @@ async def test_without_times_nothing_waits(mode: Mode) -> None:
 
 
 @pytest.mark.parametrize("speed", [1, 2, 0.5])
-def test_how_long_a_sync_reader_waits(speed: float) -> None:
+def test_how_long_a_sync_reader_waits(monkeypatch: pytest.MonkeyPatch, speed: float) -> None:
     """Before each chunk it waits until the time of that, by the speed; the time that the reader takes counts."""
-    waits: list[float] = []
+    clock, waits = Clock(), list[float]()
+    monkeypatch.setattr("claude_stream.testing._replay.time", SimpleNamespace(monotonic=clock))
     source = replay(paced(0, 10, 20, 30), speed=speed, sleep=waits.append)
     for _ in range(2):
         waits.clear()
         for _ in source:
-            time.sleep(0.01)
+            clock.now += 0.25
         # Since this sleep does not sleep, every wait is counted from the beginning.
         due = [at / speed for at in (10, 20, 30, 30, 30, 30, 30)]
-        assert waits == pytest.approx(due, abs=4)
-        assert all(wait <= at - 0.01 * number for number, (wait, at) in enumerate(zip(waits, due), start=1))
+        assert waits == [at - 0.25 * number for number, at in enumerate(due, start=1)]
 
 
-@ASYNC_MODES
+@pytest.mark.parametrize("timeless", ["asyncio", "trio"], indirect=True)
 @pytest.mark.parametrize("awaited", [True, False], ids=["a coroutine function", "a plain function"])
-def test_how_long_an_async_reader_waits(mode: Mode, awaited: bool) -> None:
+def test_how_long_an_async_reader_waits(timeless: Timeless, times: Any, awaited: bool) -> None:
     """The same for an async reader, whose sleep may be a coroutine function or a plain one."""
     waits: list[float] = []
 
@@ -282,25 +288,15 @@ def test_how_long_an_async_reader_waits(mode: Mode, awaited: bool) -> None:
         await anyio.sleep(0)
         waits.append(seconds)
 
-    async def main() -> None:
-        source = replay(paced(0, 10, 20, 30), speed=2, sleep=sleep if awaited else waits.append)
-        assert len([event async for event in source]) == 8
-
-    mode.run(main)
+    recording = paced(0, 10, 20, 30)
+    assert times(lambda: played(timeless, recording, speed=2, sleep=sleep if awaited else waits.append)) == [0] * 8
     # It is asked before each chunk, due or not, so that other tasks have their turn.
-    assert waits == pytest.approx([0, 5, 10, 15, 15, 15, 15, 15], abs=2)
-    assert waits[0] == 0
+    assert waits == [0, 5, 10, 15, 15, 15, 15, 15]
 
 
-@in_every_mode
-async def test_the_recorded_pace(mode: Mode) -> None:
+def test_the_recorded_pace(timeless: Timeless, times: Any) -> None:
     """With no sleep of one's own it really waits."""
-    start, times = time.monotonic(), list[float]()
-    async for _ in Either(iter_text(played(mode, paced(0, 0, 0.2, 0.2, 0.4), speed=2))):
-        times.append(time.monotonic() - start)
-    assert len(times) == 3
-    assert 0.1 <= times[0] <= times[1] < times[2]
-    assert 0.2 <= times[2] < 3
+    assert times(lambda: iter_text(played(timeless, paced(0, 0, 0.25, 0.25, 0.5), speed=2))) == [0.125, 0.125, 0.25]
 
 
 @ASYNC_MODES
@@ -357,17 +353,11 @@ async def test_a_route_serves_two_kinds_of_client(mode: Mode, router: respx.Mock
     assert "".join(pieces[::2]) == "".join(pieces[1::2]) == "Hello, world!"
 
 
-@in_every_mode
-async def test_a_route_streams_chunk_by_chunk(mode: Mode, router: respx.MockRouter) -> None:
+def test_a_route_streams_chunk_by_chunk(timeless: Timeless, times: Any, router: respx.MockRouter) -> None:
     """The first text is there while the last is still to come."""
     router.post(URL).mock(return_value=sse_response(paced(0, 0, 0, 0.5, 0.5), speed=1))
-    start, times = time.monotonic(), list[float]()
-    async with real_client(mode) as client:
-        async for _ in Either(iter_text(client.messages.create(**REQUEST, stream=True))):
-            times.append(time.monotonic() - start)
-    assert len(times) == 3
-    assert times[1] >= 0.5
-    assert times[1] - times[0] >= 0.3
+    kind = anthropic.AsyncAnthropic if timeless.is_async else anthropic.Anthropic
+    assert times(lambda: iter_text(kind(api_key="x").messages.create(**REQUEST, stream=True))) == [0, 0.5, 0.5]
 
 
 @in_every_mode

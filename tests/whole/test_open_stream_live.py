@@ -2,7 +2,8 @@
 
 The law: as in `test_transport`, each behaviour is one async function for sync, asyncio and trio, and the
 server sends nothing that could be lost before it was read. Only the crowd at the end has a server of
-its own, since a thread a connection does not carry a thousand.
+its own, since a thread a connection does not carry a thousand. Limits and delays by a clock of the test's
+own are tested in `drive/`: here time really passes, and only a fault takes as long as what is allowed.
 """
 
 from __future__ import annotations
@@ -15,7 +16,7 @@ import json
 import logging
 import threading
 import time
-from collections.abc import AsyncIterator, Callable, Coroutine, Iterator
+from collections.abc import Callable, Coroutine
 from concurrent.futures import ThreadPoolExecutor
 from pathlib import Path
 from typing import Any
@@ -32,12 +33,29 @@ from claude_stream import (
     StreamOverloadedError,
     StreamTimeoutError,
     StreamTruncatedError,
-    open_stream,
 )
 from claude_stream.testing import message_events
 from tests.loopback import End, Script
-from tests.support import REQUEST, Mode, Outcome, body_of
-from tests.whole.test_transport import ASYNC_MODES, SYNC_MODE, Either, Net, by_hand, done, http, in_every_mode
+from tests.nets import Net
+from tests.support import (
+    ASYNC_MODES,
+    PATIENCE,
+    SOON,
+    SYNC_MODE,
+    Either,
+    Mode,
+    Outcome,
+    body_of,
+    by_hand,
+    done,
+    in_every_mode,
+    read,
+    streaming,
+    text_of,
+    until_somebody_reads,
+)
+
+pytestmark = [pytest.mark.socket, pytest.mark.usefixtures("only_new_garbage")]
 
 TEXT = "Hello, wonderful world!"
 EVENTS = message_events(TEXT)  # eight: two of the start, three deltas, three of the end
@@ -53,31 +71,10 @@ WATCHDOG = "claude-stream-watchdog"
 
 STACKS = pytest.mark.parametrize(
     "options",
-    [{}, {"restarts": 2, "first_timeout": 20, "idle_timeout": 20}],
+    [{}, {"restarts": 2, "first_timeout": PATIENCE, "idle_timeout": PATIENCE}],
     ids=["bare", "restarts and timeouts"],
 )
 """The same stream through the fewest and the most drivers that `open_stream` puts together."""
-
-
-@pytest.fixture(scope="module", autouse=True)
-def only_new_garbage() -> Iterator[None]:
-    """Makes `gc.collect` look at nothing older than these tests, which takes 0.1 s off each."""
-    gc.collect()
-    gc.freeze()
-    yield
-    gc.unfreeze()
-
-
-@pytest.fixture(scope="module")
-def plain() -> Net:
-    """Runs the test over plain HTTP."""
-    return Net(tls=False)
-
-
-@pytest.fixture(scope="module", params=[False, True], ids=["http", "https"])
-def net(request: pytest.FixtureRequest) -> Net:
-    """Runs the test over plain HTTP and over TLS."""
-    return Net(tls=request.param)
 
 
 @pytest.fixture
@@ -86,57 +83,9 @@ def no_delay(monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setattr("claude_stream._open.backoff", lambda _attempt: 0.0)
 
 
-@contextlib.asynccontextmanager
-async def client_of(
-    net: Net, url: str, mode: Mode, *, connections: int = 2, timeout: float = 5.0
-) -> AsyncIterator[Any]:
-    """Give a client of the SDK that opens so many connections at most, and whose every wait is bounded."""
-    kind, http_client = (
-        (anthropic.AsyncAnthropic, anthropic.DefaultAsyncHttpxClient)
-        if mode.is_async
-        else (anthropic.Anthropic, anthropic.DefaultHttpxClient)
-    )
-    limits = http().Limits(max_connections=connections, max_keepalive_connections=connections, keepalive_expiry=60)
-    transport: Any = http_client(limits=limits, timeout=timeout, verify=net._client_tls, trust_env=False)
-    client: Any = kind(base_url=url, api_key="x", max_retries=0, timeout=timeout, http_client=transport)
-    try:
-        yield client
-    finally:
-        with anyio.CancelScope(shield=True) if mode.is_async else contextlib.nullcontext():
-            await done(client.close())
-
-
-@contextlib.asynccontextmanager
-async def streaming(client: Any, **options: Any) -> AsyncIterator[Any]:
-    """Enter `open_stream` of either colour."""
-    manager: Any = open_stream(client, **{**REQUEST, **options})
-    if isinstance(client, anthropic.AsyncAnthropic):
-        async with manager as stream:
-            yield stream
-    else:
-        with manager as stream:
-            yield stream
-
-
-async def read(stream: Any, on_text: Callable[[str], Any] = lambda _: None) -> Outcome:
-    """Read the texts to the end or the failure, and report each."""
-    outcome = Outcome([])
-    try:
-        async for text in Either(stream.text_stream):
-            outcome.items.append(text)
-            await done(on_text(text))
-    except Exception as exc:
-        outcome.error = exc.with_traceback(None)
-    return outcome
-
-
 def when_first_is_there(call: Callable[[], object]) -> Callable[[str], None]:
     """Return a listener to texts that calls once all of `FIRST` has been read."""
-    return lambda text: (call(), None)[1] if text.endswith("onderful") else None
-
-
-def text_of(message: Any) -> str:
-    return "".join(block.text for block in message.content if block.type == "text")
+    return lambda so_far: (call(), None)[1] if so_far == "Hello, wonderful" else None
 
 
 def assert_kept(outcome: Outcome, expected: type[StreamError], stream: Any) -> None:
@@ -174,9 +123,9 @@ class Watch:
 async def test_streams_share_a_connection(mode: Mode, plain: Net, options: dict[str, Any]) -> None:
     """Streams that are read to the end, in whatever way, use one TCP connection, one after the other."""
     with plain.serve((WHOLE, "finish"), (WHOLE, 0.05, "finish"), (WHOLE, "finish")) as server:
-        async with client_of(plain, server.url, mode) as client:
+        async with plain.client(server.url, mode) as client:
             async with streaming(client, **options) as stream:
-                assert_whole(await read(stream))
+                assert_whole(await read(stream.text_stream))
             async with streaming(client, **options) as stream:
                 assert text_of(await done(stream.get_final_message())) == TEXT
             async with streaming(client, **options) as stream:
@@ -187,51 +136,28 @@ async def test_streams_share_a_connection(mode: Mode, plain: Net, options: dict[
 @STACKS
 @in_every_mode
 async def test_a_body_that_does_not_end(mode: Mode, net: Net, options: dict[str, Any]) -> None:
-    """A server that lingers after message_stop delays neither the message nor the way out by more than 0.3 s."""
+    """A server that lingers after message_stop holds up neither the message nor the way out for long."""
     with net.serve((WHOLE, "linger")) as server:
-        async with client_of(net, server.url, mode) as client:
-            watch, way_out = Watch(), Watch()
-            async with streaming(client, **options) as stream:
-                with watch:
+        async with net.client(server.url, mode) as client:
+            with Watch() as watch:
+                async with streaming(client, **options) as stream:
                     message = await done(stream.get_final_message())
-                way_out.__enter__()
-            way_out.__exit__()
-            assert max(watch.seconds, way_out.seconds) < 0.6
-            assert watch.seconds + way_out.seconds < 0.7
+            assert watch.seconds < SOON
             assert (text_of(message), message.stop_reason, stream.complete) == (TEXT, "end_turn", True)
             assert server.wait_until_closed()
-
-
-TRIES = 8  # a machine that is busy elsewhere makes a wait longer, and never shorter: the shortest is the library's own
-
-
-@in_every_mode
-async def test_a_body_that_does_not_end_costs_0_3_seconds(mode: Mode, net: Net) -> None:
-    """The same by the clock: from asking for the message to having left the block."""
-    seconds: list[float] = []
-    with net.serve(*[(WHOLE, "linger")] * TRIES) as server:
-        async with client_of(net, server.url, mode) as client:
-            while len(seconds) < TRIES and min(seconds, default=1) >= 0.3:
-                watch = Watch()
-                async with streaming(client) as stream:
-                    watch.__enter__()
-                    await done(stream.get_final_message())
-                watch.__exit__()
-                seconds.append(watch.seconds)
-    assert min(seconds) < 0.3
 
 
 @in_every_mode
 async def test_leaving_at_the_last_event(mode: Mode, net: Net) -> None:
     """Who leaves the block at message_stop does not wait at all for a server that lingers."""
     with net.serve((WHOLE, "linger")) as server:
-        async with client_of(net, server.url, mode) as client:
+        async with net.client(server.url, mode) as client:
             with Watch() as watch:
                 async with streaming(client) as stream:
                     async for event in Either(stream):
                         if event.type == "message_stop":
                             break
-            assert watch.seconds < 0.6
+            assert watch.seconds < SOON
             assert (stream.complete, text_of(stream.current_message_snapshot)) == (True, TEXT)
             assert server.wait_until_closed()
 
@@ -240,14 +166,12 @@ async def test_leaving_at_the_last_event(mode: Mode, net: Net) -> None:
 async def test_abandoned_streams(mode: Mode, plain: Net) -> None:
     """200 streams, each abandoned after its first text, never wait for one of the pool's ten connections."""
     with plain.serve((FIRST, "stall")) as server:
-        async with client_of(plain, server.url, mode, connections=10, timeout=2.0) as client:
-            for _ in range(200):
-                with Watch() as watch:
-                    async with streaming(client) as stream:
-                        async for text in Either(stream.text_stream):
-                            assert text == "Hello, w"
-                            break
-                assert watch.seconds < 1.5  # a pool that is used up shows as a wait of 2 s, or as its PoolTimeout
+        async with plain.client(server.url, mode, connections=10, timeout=SOON) as client:
+            for _ in range(200):  # where the pool is used up, the eleventh ends in its PoolTimeout
+                async with streaming(client) as stream:
+                    async for text in Either(stream.text_stream):
+                        assert text == "Hello, w"
+                        break
             assert server.wait_until_closed()  # while the client is still open
         assert server.requests == 200
 
@@ -260,10 +184,10 @@ async def test_abandoned_streams(mode: Mode, plain: Net) -> None:
 async def test_idle_timeout(mode: Mode, net: Net, more: tuple[bytes | float, ...]) -> None:
     """A stalled stream ends after idle_timeout, pings or not, and the error holds the partial."""
     with net.serve((FIRST, *more, "stall")) as server:
-        async with client_of(net, server.url, mode) as client, streaming(client, idle_timeout=0.3) as stream:
+        async with net.client(server.url, mode) as client, streaming(client, idle_timeout=0.3) as stream:
             with Watch() as watch:
-                outcome = await read(stream)
-            assert 0.25 < watch.seconds < 1.3
+                outcome = await read(stream.text_stream)
+            assert 0.25 < watch.seconds < SOON
             assert server.wait_until_closed()  # before the block is left
         assert server.requests == 1
     assert_kept(outcome, StreamTimeoutError, stream)
@@ -276,10 +200,10 @@ async def test_idle_timeout(mode: Mode, net: Net, more: tuple[bytes | float, ...
 async def test_first_timeout(mode: Mode, plain: Net, more: tuple[bytes | float, ...]) -> None:
     """A stream without content ends after first_timeout, pings or not, and the error holds the message so far."""
     with plain.serve((START, *more, "stall")) as server:
-        async with client_of(plain, server.url, mode) as client, streaming(client, first_timeout=0.3) as stream:
+        async with plain.client(server.url, mode) as client, streaming(client, first_timeout=0.3) as stream:
             with Watch() as watch:
-                outcome = await read(stream)
-            assert 0.25 < watch.seconds < 1.3
+                outcome = await read(stream.text_stream)
+            assert 0.25 < watch.seconds < SOON
             assert server.wait_until_closed()
     error = outcome.error
     assert type(error) is StreamTimeoutError
@@ -293,10 +217,10 @@ async def test_first_timeout(mode: Mode, plain: Net, more: tuple[bytes | float, 
 async def test_first_timeout_before_any_event(mode: Mode, net: Net) -> None:
     """A response whose body does not even begin ends after first_timeout, too, and then there is no partial."""
     with net.serve(("stall",)) as server:
-        async with client_of(net, server.url, mode) as client, streaming(client, first_timeout=0.3) as stream:
+        async with net.client(server.url, mode) as client, streaming(client, first_timeout=0.3) as stream:
             with Watch() as watch:
-                outcome = await read(stream)
-            assert 0.25 < watch.seconds < 1.3
+                outcome = await read(stream.text_stream)
+            assert 0.25 < watch.seconds < SOON
             assert server.wait_until_closed()
     assert type(outcome.error) is StreamTimeoutError
     assert outcome.error.partial is None
@@ -306,28 +230,29 @@ async def test_first_timeout_before_any_event(mode: Mode, net: Net) -> None:
 async def test_content_ends_the_first_timeout(mode: Mode, plain: Net) -> None:
     """Once content has come, first_timeout is over, however long the rest takes."""
     with plain.serve((FIRST, 0.5, REST, "finish")) as server:
-        async with client_of(plain, server.url, mode) as client, streaming(client, first_timeout=0.3) as stream:
-            assert_whole(await read(stream))
+        async with plain.client(server.url, mode) as client, streaming(client, first_timeout=0.3) as stream:
+            assert_whole(await read(stream.text_stream))
 
 
+@pytest.mark.slow
 @in_every_mode
 async def test_progress_ends_the_idle_timeout(mode: Mode, plain: Net) -> None:
     """A stream that takes longer than idle_timeout as a whole, but never between two events, is read whole."""
     events = [body_of([event]) for event in EVENTS]
-    script: Script = (*(step for event in events for step in (event, 0.06)), "finish")
+    script: Script = (*(step for event in events for step in (event, 0.3)), "finish")
     with plain.serve(script) as server:
-        async with client_of(plain, server.url, mode) as client, streaming(client, idle_timeout=0.35) as stream:
+        async with plain.client(server.url, mode) as client, streaming(client, idle_timeout=2.0) as stream:
             with Watch() as watch:
-                assert_whole(await read(stream))
-            assert watch.seconds > 0.4
+                assert_whole(await read(stream.text_stream))
+            assert watch.seconds > 2.0
         assert server.accepted == 1
 
 
 def dawdling(mode: Mode, seconds: float, begins: Callable[[], object] = lambda: None) -> Callable[[str], Any]:
-    """Return a listener to texts that takes its time over the last one of `FIRST`."""
+    """Return a listener to texts that takes its time once all of `FIRST` is there."""
 
-    def dawdle(text: str) -> Any:
-        if not text.endswith("onderful"):
+    def dawdle(so_far: str) -> Any:
+        if so_far != "Hello, wonderful":
             return None
         begins()
         return anyio.sleep(seconds) if mode.is_async else time.sleep(seconds)
@@ -343,11 +268,16 @@ async def test_a_slow_consumer_is_not_judged(mode: Mode, net: Net, early: bool) 
     if early:
         go.set()
     with net.serve((FIRST, go, REST, "finish")) as server:
+
+        def the_rest_is_sent() -> None:
+            go.set()
+            assert server.wait_until_sent(2)
+
         async with (
-            client_of(net, server.url, mode) as client,
+            net.client(server.url, mode) as client,
             streaming(client, idle_timeout=0.25, first_timeout=0.25) as stream,
         ):
-            assert_whole(await read(stream, dawdling(mode, 0.4, go.set)))
+            assert_whole(await read(stream.text_stream, dawdling(mode, 0.4, the_rest_is_sent)))
             assert stream.complete
 
 
@@ -355,11 +285,11 @@ async def test_a_slow_consumer_is_not_judged(mode: Mode, net: Net, early: bool) 
 async def test_only_waiting_counts(mode: Mode, plain: Net) -> None:
     """After a slow consumer, a stalled stream still has all of its idle_timeout."""
     with plain.serve((FIRST, "stall")) as server:
-        async with client_of(plain, server.url, mode) as client, streaming(client, idle_timeout=0.3) as stream:
+        async with plain.client(server.url, mode) as client, streaming(client, idle_timeout=0.3) as stream:
             with Watch() as watch:
-                outcome = await read(stream, dawdling(mode, 0.4))
+                outcome = await read(stream.text_stream, dawdling(mode, 0.4))
     assert_kept(outcome, StreamTimeoutError, stream)
-    assert 0.65 < watch.seconds < 1.7
+    assert watch.seconds > 0.65
 
 
 @ASYNC_MODES
@@ -368,16 +298,16 @@ async def test_a_held_up_loop_is_not_the_streams_fault(mode: Mode, plain: Net) -
     """Events that come while something else holds up the event loop for longer than idle_timeout are delivered."""
     held_up = threading.Event()
     with plain.serve((FIRST, held_up, REST, "finish")) as server:
-        async with client_of(plain, server.url, mode) as client, streaming(client, idle_timeout=0.3) as stream:
+        async with plain.client(server.url, mode) as client, streaming(client, idle_timeout=0.3) as stream:
 
             async def hold_up() -> None:
-                await anyio.sleep(0.05)  # by now the reader waits for more
-                held_up.set()
+                held_up.set()  # by now the reader waits for more
+                assert server.wait_until_sent(2)
                 time.sleep(0.6)
 
             async with anyio.create_task_group() as tasks:
                 listener = when_first_is_there(lambda: tasks.start_soon(hold_up))
-                outcome = await read(stream, listener)
+                outcome = await read(stream.text_stream, listener)
             assert_whole(outcome)
 
 
@@ -386,9 +316,9 @@ async def test_a_held_up_loop_is_not_the_streams_fault(mode: Mode, plain: Net) -
 async def test_no_thread_outlives_its_stream(mode: Mode, plain: Net) -> None:
     """The thread that watches over a sync wait is gone soon after the stream, however long its timeout is."""
     with plain.serve((FIRST, 0.05, REST, "finish")) as server:
-        async with client_of(plain, server.url, mode) as client, streaming(client, idle_timeout=30) as stream:
-            assert_whole(await read(stream))
-    end = time.monotonic() + 3
+        async with plain.client(server.url, mode) as client, streaming(client, idle_timeout=PATIENCE) as stream:
+            assert_whole(await read(stream.text_stream))
+    end = time.monotonic() + PATIENCE
     while (left := [t for t in threading.enumerate() if t.name == WATCHDOG]) and time.monotonic() < end:
         time.sleep(0.02)
     assert left == []
@@ -398,18 +328,18 @@ async def test_no_thread_outlives_its_stream(mode: Mode, plain: Net) -> None:
 async def test_a_refused_timeout_leaves_no_connection(mode: Mode, plain: Net) -> None:
     """A timeout that makes no sense is refused, and no connection is left open by it."""
     with plain.serve((FIRST, "stall")) as server:
-        async with client_of(plain, server.url, mode, timeout=1.0) as client:
+        async with plain.client(server.url, mode, timeout=SOON) as client:
             for _ in range(3):  # one more than the pool has connections
                 with pytest.raises(ValueError, match="more than 0"):
                     async with streaming(client, idle_timeout=-1):
                         pass
-            assert server.wait_until_closed(1.0)
+            assert server.wait_until_closed()
 
 
 # -- the stop button --
 
 
-def final_message(stream: Any) -> Outcome:
+def final_message(stream: Any, _: Callable[[], object]) -> Outcome:
     try:
         return Outcome([text_of(stream.get_final_message())])
     except Exception as exc:
@@ -417,36 +347,37 @@ def final_message(stream: Any) -> Outcome:
 
 
 def texts(stream: Any, received: Callable[[], object] = lambda: None) -> Outcome:
-    return by_hand(read(stream, when_first_is_there(received)))
+    return by_hand(read(stream.text_stream, when_first_is_there(received)))
 
 
-def wait_for_text(stream: Any) -> bool:
-    """Return whether the text of `FIRST` arrives, as another thread sees it."""
-    end = time.monotonic() + 3
-    while time.monotonic() < end:
-        with contextlib.suppress(RuntimeError):
-            if text_of(stream.current_message_snapshot) == "Hello, wonderful":
-                return True
-        time.sleep(0.01)
-    return False
+def wait_for(stream: Any, text: str) -> None:
+    """Wait until the message has come so far, as another thread sees it."""
+    end = time.monotonic() + PATIENCE
+    while stream.message is None or text_of(stream.message) != text:
+        assert time.monotonic() < end
+        time.sleep(0.005)
 
 
 @pytest.mark.parametrize("reading", [texts, final_message])
 @STACKS
 @SYNC_MODE
 @in_every_mode
-async def test_stop_button(mode: Mode, net: Net, options: dict[str, Any], reading: Callable[[Any], Outcome]) -> None:
+async def test_stop_button(
+    mode: Mode, net: Net, options: dict[str, Any], reading: Callable[[Any, Callable[[], object]], Outcome]
+) -> None:
     """close() from another thread ends a blocked sync reader at once, and the partial is kept."""
+    received = threading.Event()
     with net.serve((FIRST, "stall")) as server, ThreadPoolExecutor() as pool:
-        async with client_of(net, server.url, mode) as client, streaming(client, **options) as stream:
-            reader = pool.submit(reading, stream)
-            assert wait_for_text(stream)
-            time.sleep(0.1)  # by now the reader waits for more
+        async with net.client(server.url, mode) as client, streaming(client, **options) as stream:
+            reader = pool.submit(reading, stream, received.set)
+            wait_for(stream, "Hello, wonderful")
+            assert reading is final_message or received.wait(PATIENCE)
+            until_somebody_reads()
             assert not reader.done()
             with Watch() as watch:
                 stream.close()
-                outcome = reader.result(timeout=4)
-            assert watch.seconds < 1
+                outcome = reader.result(timeout=PATIENCE)
+            assert watch.seconds < SOON
             assert server.wait_until_closed()
         assert server.requests == 1
     if reading is texts:
@@ -458,34 +389,17 @@ async def test_stop_button(mode: Mode, net: Net, options: dict[str, Any], readin
 
 @SYNC_MODE
 @in_every_mode
-async def test_the_stop_button_takes_less_than_0_3_seconds(mode: Mode, net: Net) -> None:
-    """The same by the clock, over plain HTTP and TLS."""
-    seconds: list[float] = []
-    with net.serve(*[(FIRST, "stall")] * TRIES) as server, ThreadPoolExecutor() as pool:
-        async with client_of(net, server.url, mode) as client:
-            while len(seconds) < TRIES and min(seconds, default=1) >= 0.3:
-                async with streaming(client) as stream:
-                    reader = pool.submit(texts, stream)
-                    assert wait_for_text(stream)
-                    with Watch() as watch:
-                        stream.close()
-                        assert type(reader.result(timeout=4).error) is StreamConnectionError
-                    seconds.append(watch.seconds)
-    assert min(seconds) < 0.3
-
-
-@SYNC_MODE
-@in_every_mode
 async def test_stop_button_before_content(mode: Mode, net: Net) -> None:
     """close() before the first content leads to no restart, whatever `restarts` says."""
     with net.serve((START, "stall"), (WHOLE, "finish")) as server, ThreadPoolExecutor() as pool:
-        async with client_of(net, server.url, mode) as client, streaming(client, restarts=2) as stream:
+        async with net.client(server.url, mode) as client, streaming(client, restarts=2) as stream:
             reader = pool.submit(texts, stream)
-            time.sleep(0.2)  # by now the reader waits for more
+            wait_for(stream, "")
+            until_somebody_reads()
             with Watch() as watch:
                 stream.close()
-                outcome = reader.result(timeout=4)
-            assert watch.seconds < 1
+                outcome = reader.result(timeout=PATIENCE)
+            assert watch.seconds < SOON
             assert server.wait_until_closed()
         assert server.requests == 1
     assert (type(outcome.error), outcome.items) == (StreamConnectionError, [])
@@ -496,18 +410,17 @@ async def test_stop_button_before_content(mode: Mode, net: Net) -> None:
 async def test_stop_button_before_a_restart(mode: Mode, plain: Net, monkeypatch: pytest.MonkeyPatch) -> None:
     """close() while a restart is being waited for ends the reader at once, and no further request is sent."""
     waiting = threading.Event()
-    monkeypatch.setattr("claude_stream._open.backoff", lambda _attempt: 2.0 if waiting.set() is None else 0.0)
+    monkeypatch.setattr("claude_stream._open.backoff", lambda _attempt: PATIENCE if waiting.set() is None else 0.0)
     with plain.serve((START + OVERLOADED, "finish"), (WHOLE, "finish")) as server, ThreadPoolExecutor() as pool:
-        async with client_of(plain, server.url, mode) as client, streaming(client, restarts=2) as stream:
+        async with plain.client(server.url, mode) as client, streaming(client, restarts=2) as stream:
             reader = pool.submit(texts, stream)
-            assert waiting.wait(3)
-            time.sleep(0.1)  # by now the reader waits for its restart
+            assert waiting.wait(PATIENCE)
             with Watch() as watch:
                 stream.close()
-                outcome = reader.result(timeout=4)
+                outcome = reader.result(timeout=PATIENCE)
         requests = server.requests
     assert requests == 1
-    assert watch.seconds < 1
+    assert watch.seconds < SOON
     assert (type(outcome.error), outcome.items) == (StreamConnectionError, [])
 
 
@@ -515,18 +428,22 @@ async def test_stop_button_before_a_restart(mode: Mode, plain: Net, monkeypatch:
 @in_every_mode
 async def test_stop_button_of_a_task_before_a_restart(mode: Mode, plain: Net, monkeypatch: pytest.MonkeyPatch) -> None:
     """aclose() by another task, while a restart is being waited for, means that no further request is sent."""
-    monkeypatch.setattr("claude_stream._open.backoff", lambda _attempt: 0.4)
+    waiting = anyio.Event()
+    monkeypatch.setattr("claude_stream._open.backoff", lambda _attempt: PATIENCE if waiting.set() is None else 0.0)
     outcomes: list[Outcome] = []
     with plain.serve((START + OVERLOADED, "finish"), (WHOLE, "finish")) as server:
-        async with client_of(plain, server.url, mode) as client, streaming(client, restarts=2) as stream:
+        async with plain.client(server.url, mode) as client, streaming(client, restarts=2) as stream:
 
             async def reader() -> None:
-                outcomes.append(await read(stream))
+                outcomes.append(await read(stream.text_stream))
 
             async with anyio.create_task_group() as tasks:
                 tasks.start_soon(reader)
-                await anyio.sleep(0.2)  # by now the reader waits for its restart
-                await stream.aclose()
+                await waiting.wait()
+                await anyio.lowlevel.checkpoint()  # by now the reader waits for its restart
+                with Watch() as watch:
+                    await stream.aclose()
+            assert watch.seconds < SOON
         requests = server.requests
     [outcome] = outcomes
     assert requests == 1
@@ -541,13 +458,12 @@ async def test_stop_button_in_a_restart(mode: Mode, plain: Net) -> None:
     answer = threading.Event()
     scripts: list[Script] = [(START + OVERLOADED, "finish"), (answer, FIRST, "stall")]
     with plain.serve(*scripts) as server, ThreadPoolExecutor() as pool:
-        async with client_of(plain, server.url, mode) as client, streaming(client, restarts=2) as stream:
+        async with plain.client(server.url, mode) as client, streaming(client, restarts=2) as stream:
             reader = pool.submit(texts, stream)
             assert server.wait_until_requests(2)
-            time.sleep(0.05)  # by now the reader waits for the response
             stream.close()
             answer.set()
-            outcome = reader.result(timeout=6)
+            outcome = reader.result(timeout=PATIENCE)
             assert (type(outcome.error), outcome.items) == (StreamConnectionError, [])
             assert server.wait_until_closed()
 
@@ -560,16 +476,15 @@ async def test_stop_button_of_a_task_in_a_restart(mode: Mode, plain: Net) -> Non
     answer = threading.Event()
     outcomes: list[Outcome] = []
     with plain.serve((START + OVERLOADED, "finish"), (answer, FIRST, "stall")) as server:
-        async with client_of(plain, server.url, mode) as client, streaming(client, restarts=2) as stream:
+        async with plain.client(server.url, mode) as client, streaming(client, restarts=2) as stream:
 
             async def reader() -> None:
-                outcomes.append(await read(stream))
+                outcomes.append(await read(stream.text_stream))
 
             async with anyio.create_task_group() as tasks:
                 tasks.start_soon(reader)
                 while server.requests < 2:
                     await anyio.sleep(0.01)
-                await anyio.sleep(0.05)  # by now the reader waits for the response
                 await stream.aclose()
                 answer.set()
             [outcome] = outcomes
@@ -584,7 +499,7 @@ async def test_cancellation_in_a_restart(mode: Mode, plain: Net) -> None:
     """A task that is cancelled while the request of a restart is on its way leaves no connection open."""
     answer = threading.Event()
     with plain.serve((START + OVERLOADED, "finish"), (answer, FIRST, "stall")) as server:
-        async with client_of(plain, server.url, mode) as client:
+        async with plain.client(server.url, mode) as client:
             with anyio.CancelScope() as scope:
                 async with streaming(client, restarts=2) as stream, anyio.create_task_group() as tasks:
                     tasks.start_soon(stream.get_final_message)
@@ -603,19 +518,18 @@ async def test_stop_button_of_a_task(mode: Mode, net: Net, options: dict[str, An
     outcomes: list[Outcome] = []
     received = anyio.Event()
     with net.serve((FIRST, "stall")) as server:
-        async with client_of(net, server.url, mode) as client, streaming(client, **options) as stream:
+        async with net.client(server.url, mode) as client, streaming(client, **options) as stream:
 
             async def reader() -> None:
-                outcomes.append(await read(stream, when_first_is_there(received.set)))
+                outcomes.append(await read(stream.text_stream, when_first_is_there(received.set)))
 
             async with anyio.create_task_group() as tasks:
                 tasks.start_soon(reader)
                 await received.wait()
-                await anyio.sleep(0.05)  # by now the reader waits for more
-                watch = Watch().__enter__()
-                await stream.aclose()
-            watch.__exit__()
-            assert watch.seconds < 1
+                await anyio.lowlevel.checkpoint()  # by now the reader waits for more
+                with Watch() as watch:
+                    await stream.aclose()
+            assert watch.seconds < SOON
             assert server.wait_until_closed()
         assert server.requests == 1
     [outcome] = outcomes
@@ -634,8 +548,8 @@ async def test_restart_after_an_error_event(mode: Mode, plain: Net, failures: in
     second = message_events(TEXT, id="msg_second", usage={"input_tokens": 7})
     failed: Script = (before + OVERLOADED, "finish")
     with plain.serve(*[failed] * failures, (body_of(second), "finish")) as server:
-        async with client_of(plain, server.url, mode) as client, streaming(client, restarts=2) as stream:
-            outcome = await read(stream)
+        async with plain.client(server.url, mode) as client, streaming(client, restarts=2) as stream:
+            outcome = await read(stream.text_stream)
             message = await done(stream.get_final_message())
         assert server.requests == failures + 1
     assert_whole(outcome)
@@ -648,7 +562,7 @@ async def test_no_event_of_a_failed_attempt_is_shown(mode: Mode, plain: Net) -> 
     """Who iterates the events sees those of the attempt that succeeded, and no other."""
     second = message_events(TEXT, id="msg_second")
     with plain.serve((START + PING + OVERLOADED, "finish"), (body_of(second), "finish")) as server:
-        async with client_of(plain, server.url, mode) as client, streaming(client, restarts=2) as stream:
+        async with plain.client(server.url, mode) as client, streaming(client, restarts=2) as stream:
             events = [event async for event in Either(stream)]
     assert [event.type for event in events if event.type != "text"] == [event["type"] for event in second]
     assert events[0].message.id == "msg_second"
@@ -663,26 +577,27 @@ async def test_restart_after_a_broken_connection(
     """A connection that breaks before the first content is no more than one line in the log."""
     entered = threading.Event()  # a reset must not overtake the response's head
     with net.serve((START, entered, end), (WHOLE, "finish")) as server:
-        async with client_of(net, server.url, mode) as client:
+        async with net.client(server.url, mode) as client:
             with caplog.at_level(logging.WARNING, "claude_stream"):
                 async with streaming(client, restarts=1) as stream:
                     entered.set()
-                    assert_whole(await read(stream))
+                    assert_whole(await read(stream.text_stream))
         assert server.requests == 2
     assert [record.getMessage().partition(" in ")[0] for record in caplog.records] == ["restart 1 of 1"]
 
 
+@pytest.mark.slow
 @pytest.mark.usefixtures("no_delay")
 @in_every_mode
 async def test_restart_after_a_timeout(mode: Mode, plain: Net) -> None:
     """A server that stalls before the first content is asked again, with its time limit anew."""
-    late: Script = (START, 0.15, FIRST[len(START) :] + REST, "finish")
+    late: Script = (START, 0.1, FIRST[len(START) :] + REST, "finish")
     with plain.serve((START, *PINGS, "stall"), (START, "stall"), late) as server:
-        async with client_of(plain, server.url, mode) as client:
-            async with streaming(client, restarts=2, first_timeout=0.4) as stream:
+        async with plain.client(server.url, mode) as client:
+            async with streaming(client, restarts=2, first_timeout=1.0) as stream:
                 with Watch() as watch:
-                    assert_whole(await read(stream))
-            assert 0.85 < watch.seconds < 3
+                    assert_whole(await read(stream.text_stream))
+            assert 2.0 < watch.seconds < 2 * SOON
         assert server.requests == 3
 
 
@@ -701,8 +616,8 @@ async def test_restart_after_a_timeout(mode: Mode, plain: Net) -> None:
 async def test_no_restart_after_content(mode: Mode, plain: Net, script: Script, expected: type[StreamError]) -> None:
     """Once content has come there is no restart: the typed error is raised behind the text, with the partial."""
     with plain.serve(script, (WHOLE, "finish")) as server:
-        async with client_of(plain, server.url, mode) as client, streaming(client, restarts=2) as stream:
-            outcome = await read(stream)
+        async with plain.client(server.url, mode) as client, streaming(client, restarts=2) as stream:
+            outcome = await read(stream.text_stream)
         assert server.requests == 1
     assert_kept(outcome, expected, stream)
 
@@ -713,8 +628,8 @@ async def test_no_restart_after_content(mode: Mode, plain: Net, script: Script, 
 async def test_exhausted_restarts(mode: Mode, plain: Net, restarts: int) -> None:
     """A server that fails once more than there are restarts: the typed error is raised, and nothing else is sent."""
     with plain.serve(*[(START + OVERLOADED, "finish")] * (restarts + 1), (WHOLE, "finish")) as server:
-        async with client_of(plain, server.url, mode) as client, streaming(client, restarts=restarts) as stream:
-            outcome = await read(stream)
+        async with plain.client(server.url, mode) as client, streaming(client, restarts=restarts) as stream:
+            outcome = await read(stream.text_stream)
             assert server.requests == restarts + 1
     error = outcome.error
     assert type(error) is StreamOverloadedError
@@ -730,8 +645,8 @@ async def test_no_restart_of_what_is_not_retryable(mode: Mode, plain: Net) -> No
     """An error event that a second request would meet as well is raised at once."""
     refused = body_of([{"type": "error", "error": {"type": "invalid_request_error", "message": "no"}}])
     with plain.serve((START + refused, "finish"), (WHOLE, "finish")) as server:
-        async with client_of(plain, server.url, mode) as client, streaming(client, restarts=2) as stream:
-            outcome = await read(stream)
+        async with plain.client(server.url, mode) as client, streaming(client, restarts=2) as stream:
+            outcome = await read(stream.text_stream)
         assert server.requests == 1
     assert isinstance(outcome.error, StreamAPIError)
     assert isinstance(outcome.error, anthropic.BadRequestError)
@@ -742,7 +657,7 @@ async def test_no_restart_of_what_is_not_retryable(mode: Mode, plain: Net) -> No
 async def test_restarts_leave_no_connection(mode: Mode, plain: Net) -> None:
     """The connections of the attempts that failed are given back, even from a pool that holds only one."""
     with plain.serve((START, "cut"), (OVERLOADED, "linger"), (FIRST, "stall")) as server:
-        async with client_of(plain, server.url, mode, connections=1, timeout=2.0) as client:
+        async with plain.client(server.url, mode, connections=1, timeout=SOON) as client:
             async with streaming(client, restarts=2) as stream:
                 async for text in Either(stream.text_stream):
                     assert text == "Hello, w"
@@ -775,14 +690,17 @@ async def leave_from_the_events(stream: Any) -> None:
 
 
 async def leave_by_cancelled_read(stream: Any) -> None:
-    with anyio.move_on_after(0.05) as scope:
-        await stream.get_final_message()
-    assert scope.cancelled_caught
+    async with anyio.create_task_group() as tasks:
+        tasks.start_soon(stream.get_final_message)
+        while stream.message is None or stream_text(stream) != "Hello, wonderful":
+            await anyio.sleep(0.005)
+        tasks.cancel_scope.cancel()
+    assert tasks.cancel_scope.cancelled_caught
 
 
 async def check_left(mode: Mode, net: Net, leave: Callable[[Any], Coroutine[Any, Any, None]], **options: Any) -> None:
     with net.serve((FIRST, "stall")) as server:
-        async with client_of(net, server.url, mode) as client:
+        async with net.client(server.url, mode) as client:
             for _ in range(3):  # one more than the pool has connections
                 with contextlib.suppress(ZeroDivisionError):
                     async with streaming(client, **options) as stream:
@@ -823,14 +741,14 @@ async def test_cancellation_in_the_block(mode: Mode, net: Net, options: dict[str
 async def test_cancellation_of_the_block(mode: Mode, net: Net, options: dict[str, Any], where: str) -> None:
     """A block that is cancelled as a whole leaves no connection open, and keeps the partial."""
     with net.serve((FIRST, "stall")) as server:
-        async with client_of(net, server.url, mode) as client:
+        async with net.client(server.url, mode) as client:
             for _ in range(3):  # one more than the pool has connections
                 with anyio.CancelScope() as scope:
                     async with streaming(client, **options) as stream:
                         async for text in Either(stream.text_stream):
                             if text == "onderful":
                                 scope.deadline = anyio.current_time() + 0.02
-                                await (anyio.lowlevel.checkpoint() if where == "in a read" else anyio.sleep(5))
+                                await (anyio.lowlevel.checkpoint() if where == "in a read" else anyio.sleep_forever())
                 assert scope.cancelled_caught
             assert server.wait_until_closed()
             assert stream_text(stream) == "Hello, wonderful"
@@ -845,14 +763,12 @@ async def test_cancellation_while_entering(mode: Mode, plain: Net, number: int) 
     Over TLS the SDK's HTTP package may leave one whose handshake was cancelled, with or without us.
     """
     with plain.serve((FIRST, "stall")) as server:
-        async with client_of(plain, server.url, mode) as client:
+        async with plain.client(server.url, mode) as client:
             for step in range(8):
                 with anyio.move_on_after((number * 8 + step) * 0.0004):
                     async with streaming(client) as stream:
                         await stream.get_final_message()
-            with Watch() as watch:
-                assert server.wait_until_closed()
-            assert watch.seconds < 1.5
+            assert server.wait_until_closed()
 
 
 # -- a crowd --
@@ -906,7 +822,7 @@ class CrowdServer:
         self._thread = threading.Thread(target=self._loop.run_forever, daemon=True)
 
     def _call(self, coroutine: Coroutine[Any, Any, Any]) -> Any:
-        return asyncio.run_coroutine_threadsafe(coroutine, self._loop).result(5)
+        return asyncio.run_coroutine_threadsafe(coroutine, self._loop).result(PATIENCE)
 
     def __enter__(self) -> Self:
         self._thread.start()
@@ -917,7 +833,7 @@ class CrowdServer:
     def __exit__(self, *exc_info: object) -> None:
         self._call(self._stop())
         self._loop.call_soon_threadsafe(self._loop.stop)
-        self._thread.join(5)
+        self._thread.join(PATIENCE)
         self._loop.close()
 
     async def _stop(self) -> None:
@@ -927,7 +843,7 @@ class CrowdServer:
             task.cancel()
         await asyncio.gather(*others, return_exceptions=True)
 
-    def open_after(self, expected: int, seconds: float = 3.0) -> int:
+    def open_after(self, expected: int, seconds: float = PATIENCE) -> int:
         """Return how many connections are open, as soon as it is the expected number, or after so many seconds."""
         end = time.monotonic() + seconds
         while len(self._open) != expected and time.monotonic() < end:
@@ -1010,14 +926,44 @@ def faults(member: Member, outcome: Outcome, stream: Any, cancelled: bool) -> li
     return [f"{member}: {name} is {is_}, not {should}" for name, (is_, should) in seen.items() if is_ != should]
 
 
-async def run_member(member: Member, client: Any, enter: Callable[[], Coroutine[Any, Any, None]]) -> list[str]:
-    options = {"idle_timeout": 6.0} if member.kind == "stalled" else {}
+class Turns:
+    """Who of a crowd reads when: all are there before anybody begins, and those that stall come last, one by one.
+
+    Their time limit is real time, which does not count before they read; and then no crowd holds them up.
+    """
+
+    def __init__(self, members: list[Member]) -> None:
+        self._to_come = len(members)
+        self._to_read = sum(member.kind != "stalled" for member in members)
+        self._all_there = anyio.Event()
+        self._all_read = anyio.Event()
+        self.alone = anyio.Lock()
+
+    async def come(self, member: Member) -> None:
+        self._to_come -= 1
+        if self._to_come == 0:
+            self._all_there.set()
+        await self._all_there.wait()
+        if member.kind == "stalled":
+            await self._all_read.wait()
+
+    def go(self, member: Member) -> None:
+        self._to_read -= member.kind != "stalled"
+        if self._to_read == 0:
+            self._all_read.set()
+
+
+async def run_member(member: Member, client: Any, turns: Turns) -> list[str]:
+    options = {"idle_timeout": 2.0} if member.kind == "stalled" else {}
     content = [{"role": "user", "content": str(member.number)}]
     outcome = Outcome([])
     with anyio.CancelScope() as scope:
         async with streaming(client, messages=content, **options) as stream:
-            await enter()
+            await turns.come(member)
             try:
+                if member.kind == "stalled":
+                    async with turns.alone:
+                        outcome.items.append(await anext(stream.text_stream))
                 async for text in stream.text_stream:
                     outcome.items.append(text)
                     if member.kind == "cancelled":
@@ -1026,6 +972,7 @@ async def run_member(member: Member, client: Any, enter: Callable[[], Coroutine[
                         break
             except Exception as exc:
                 outcome.error = exc.with_traceback(None)
+    turns.go(member)
     return faults(member, outcome, stream, scope.cancelled_caught)
 
 
@@ -1037,6 +984,7 @@ def living_tasks(mode: Mode) -> int:
     return trio.lowlevel.current_statistics().tasks_living
 
 
+@pytest.mark.slow
 @ASYNC_MODES
 def test_a_crowd(mode: Mode, plain: Net) -> None:
     """A thousand streams at once each end as they should and with their own text, and leave nothing behind."""
@@ -1045,23 +993,17 @@ def test_a_crowd(mode: Mode, plain: Net) -> None:
 
     async def crowd(url: str, server: CrowdServer) -> None:
         before = living_tasks(mode)
-        entered = 0
-        all_in = anyio.Event()
-
-        async def enter() -> None:
-            nonlocal entered
-            entered += 1
-            if entered == CROWD:
-                all_in.set()
-            await all_in.wait()
+        turns = Turns(members)
 
         async def one(member: Member, client: Any) -> None:
-            found.extend(await run_member(member, client, enter))
+            found.extend(await run_member(member, client, turns))
 
-        with anyio.fail_after(18):
+        with anyio.fail_after(5 * PATIENCE):
             async with contextlib.AsyncExitStack() as stack:
                 clients = [
-                    await stack.enter_async_context(client_of(plain, url, mode, connections=CROWD // 4, timeout=15.0))
+                    await stack.enter_async_context(
+                        plain.client(url, mode, connections=CROWD // 4, timeout=5 * PATIENCE)
+                    )
                     for _ in range(4)  # since a pool looks through all it has for each request
                 ]
                 async with anyio.create_task_group() as tasks:
@@ -1075,10 +1017,9 @@ def test_a_crowd(mode: Mode, plain: Net) -> None:
         gc.collect()  # so that what was left behind shows in this test
 
     open_files = sum(1 for _ in Path("/dev/fd").iterdir())
-    with Watch() as watch, CrowdServer(CROWD) as server:
+    with CrowdServer(CROWD) as server:
         mode.run(lambda: crowd(server.url, server))
         assert (server.requests, server.most) == (CROWD, CROWD)
     gc.collect()
     assert found == []
     assert sum(1 for _ in Path("/dev/fd").iterdir()) == open_files
-    assert watch.seconds < 20

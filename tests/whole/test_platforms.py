@@ -9,7 +9,6 @@ from __future__ import annotations
 import base64
 import contextlib
 import dataclasses
-import gc
 import inspect
 import json
 import struct
@@ -44,33 +43,23 @@ from claude_stream import (
 from claude_stream.testing import message_events
 from tests.faults import error_event
 from tests.loopback import End, Loopback
-from tests.support import REQUEST, AsyncItems, Mode, Outcome, body_of
-from tests.whole.test_transport import Either, done, http, in_every_mode
+from tests.nets import http_of_the_sdk
+from tests.support import PATIENCE, REQUEST, AsyncItems, Either, Mode, Outcome, body_of, done, entered, in_every_mode
 
-pytestmark = pytest.mark.filterwarnings(
-    # A generator of the SDK, left suspended when one of Bedrock's streams ends early, on trio; see pyproject.toml.
-    "ignore:Async generator 'anthropic\\.lib\\.bedrock\\._stream_decoder\\.AWSEventStreamDecoder\\.aiter_bytes'"
-    ":ResourceWarning"
-)
+pytestmark = [
+    pytest.mark.usefixtures("only_new_garbage"),
+    pytest.mark.filterwarnings(
+        # A generator of the SDK, left suspended when one of Bedrock's streams ends early, on trio; see pyproject.toml.
+        "ignore:Async generator 'anthropic\\.lib\\.bedrock\\._stream_decoder\\.AWSEventStreamDecoder\\.aiter_bytes'"
+        ":ResourceWarning"
+    ),
+]
 
 EVENTS = message_events("Hello, wonderful world!")  # eight: two of the start, three deltas, three of the end
 MESSAGE: Any = collect(EVENTS)
 GOOD = EVENTS[:4]  # as far as the text "Hello, wonderful"
 
 Body = Sequence[bytes | type[Exception]]
-
-
-@pytest.fixture(scope="module", autouse=True)
-def thaw() -> Iterator[None]:
-    """Undoes what `only_new_garbage` does."""
-    yield
-    gc.unfreeze()
-
-
-@pytest.fixture(autouse=True)
-def only_new_garbage(thaw: None) -> None:  # noqa: ARG001
-    """Makes `gc.collect` look at nothing older than the test, which takes 0.1 s off each: boto3 alone is large."""
-    gc.freeze()
 
 
 # -- what the platforms send --
@@ -124,7 +113,7 @@ class Platform:
 
     def make(self, mode: Mode, body: Body, requests: list[Any] | None = None, **options: Any) -> Any:
         """Return a client whose every request is answered with this body, and noted."""
-        package = http()
+        package = http_of_the_sdk()
 
         def respond(request: Any) -> Any:
             if requests is not None:
@@ -199,17 +188,6 @@ class Reading(Outcome):
     @property
     def text(self) -> str:
         return "".join(self.items)
-
-
-@contextlib.asynccontextmanager
-async def entered(manager: Any) -> AsyncIterator[Any]:
-    """Enter a context manager of either colour."""
-    if hasattr(manager, "__aenter__"):
-        async with manager as stream:
-            yield stream
-    else:
-        with manager as stream:
-            yield stream
 
 
 class Way:
@@ -331,16 +309,16 @@ async def test_an_empty_body(mode: Mode, platform: Platform, way: Way) -> None:
 @in_every_mode
 async def test_a_lost_connection(mode: Mode, platform: Platform, way: Way) -> None:
     """A transport that fails is a connection error with what came before, caused by the transport's."""
-    reading = await way.read(platform.make(mode, [*platform.body(GOOD), http().ReadError]))
+    reading = await way.read(platform.make(mode, [*platform.body(GOOD), http_of_the_sdk().ReadError]))
     assert_failed(reading, StreamConnectionError)
     assert reading.error is not None
-    assert isinstance(reading.error.__cause__, http().ReadError)
+    assert isinstance(reading.error.__cause__, http_of_the_sdk().ReadError)
 
 
 @in_every_mode
 async def test_a_fault_after_the_message(mode: Mode, platform: Platform, way: Way) -> None:
     """A transport that fails after message_stop changes nothing."""
-    assert_whole(await way.read(platform.make(mode, [*platform.body(EVENTS), http().ReadError])))
+    assert_whole(await way.read(platform.make(mode, [*platform.body(EVENTS), http_of_the_sdk().ReadError])))
 
 
 @in_every_mode
@@ -473,7 +451,7 @@ async def test_a_frame_that_holds_no_event(mode: Mode, bedrock: Platform, way: W
 async def test_a_refused_request(mode: Mode, bedrock: Platform, way: Way) -> None:
     """What fails before the response begins is the SDK's own exception, unchanged."""
     client = bedrock.make(mode, [])
-    package = http()
+    package = http_of_the_sdk()
     transport = package.MockTransport(lambda _: package.Response(429, json={"message": "Too many requests"}))
     client = client.copy(http_client=type(client._client)(transport=transport))
     reading = await way.read(client)
@@ -535,12 +513,13 @@ async def over_aiohttp(server: Loopback) -> AsyncIterator[Any]:
     except RuntimeError as exc:  # SDKs before 1.0 need one package more
         pytest.skip(str(exc))
     async with anthropic.AsyncAnthropic(
-        base_url=server.url, api_key="x", max_retries=0, timeout=5, http_client=http_client
+        base_url=server.url, api_key="x", max_retries=0, timeout=PATIENCE, http_client=http_client
     ) as client:
         yield client
 
 
 @pytest.mark.parametrize("pause", [0.0, 0.05])
+@pytest.mark.socket
 @AIOHTTP
 @in_every_mode
 async def test_aiohttp_reads_one_after_the_other(mode: Mode, way: Way, pause: float) -> None:  # noqa: ARG001
@@ -555,6 +534,7 @@ async def test_aiohttp_reads_one_after_the_other(mode: Mode, way: Way, pause: fl
 
 
 @pytest.mark.parametrize("end", ["cut", "reset"])
+@pytest.mark.socket
 @AIOHTTP
 @in_every_mode
 async def test_aiohttp_loses_the_connection(mode: Mode, way: Way, end: End) -> None:  # noqa: ARG001
@@ -570,6 +550,7 @@ async def test_aiohttp_loses_the_connection(mode: Mode, way: Way, end: End) -> N
     assert reading.error.retryable
 
 
+@pytest.mark.socket
 @AIOHTTP
 @in_every_mode
 async def test_aiohttp_ends_too_early(mode: Mode, way: Way) -> None:  # noqa: ARG001
@@ -579,18 +560,21 @@ async def test_aiohttp_ends_too_early(mode: Mode, way: Way) -> None:  # noqa: AR
             assert_failed(await way.read(client), StreamTruncatedError, "req_loopback")
 
 
+@pytest.mark.slow
+@pytest.mark.socket
 @AIOHTTP
 @in_every_mode
 async def test_aiohttp_stalls(mode: Mode, way: Way) -> None:  # noqa: ARG001
     """When nothing arrives for the client's read timeout, that is a StreamTimeoutError with the partial."""
     with Loopback((body_of(GOOD), "stall")) as server:
         async with over_aiohttp(server) as client:
-            reading = await way.read(client.with_options(timeout=0.4))
+            reading = await way.read(client.with_options(timeout=1.0))
             assert await anyio.to_thread.run_sync(server.wait_until_closed)
     assert_failed(reading, StreamTimeoutError, "req_loopback")
 
 
 @pytest.mark.parametrize("end", ["cut", "linger"])
+@pytest.mark.socket
 @AIOHTTP
 @in_every_mode
 async def test_aiohttp_after_the_message(mode: Mode, way: Way, end: End) -> None:  # noqa: ARG001
@@ -601,6 +585,7 @@ async def test_aiohttp_after_the_message(mode: Mode, way: Way, end: End) -> None
             assert await anyio.to_thread.run_sync(server.wait_until_closed)
 
 
+@pytest.mark.socket
 @AIOHTTP
 @in_every_mode
 async def test_aiohttp_is_left_early(mode: Mode, way: Way) -> None:  # noqa: ARG001
@@ -708,7 +693,7 @@ async def test_the_span_of_events_that_the_sdk_does_not_know(
 @in_every_mode
 async def test_the_span_of_a_fault_after_the_message(mode: Mode, traced: Platform, way: Way, tracing: Tracing) -> None:
     """A transport that fails after message_stop is no error, for the span either."""
-    body = [*traced.body(EVENTS), http().ReadError]
+    body = [*traced.body(EVENTS), http_of_the_sdk().ReadError]
     reading, status, attributes = await both(mode, traced, way, tracing, body)
     assert_whole(reading)
     assert status != "ERROR"
@@ -738,7 +723,7 @@ async def test_the_span_of_a_cut_stream(mode: Mode, traced: Platform, way: Way, 
 @in_every_mode
 async def test_the_span_of_a_lost_connection(mode: Mode, traced: Platform, way: Way, tracing: Tracing) -> None:
     """A transport that fails in the middle gives one span that ends as an error."""
-    body = [*traced.body(GOOD), http().ReadError]
+    body = [*traced.body(GOOD), http_of_the_sdk().ReadError]
     reading, status, attributes = await both(mode, traced, way, tracing, body)
     assert_failed(reading, StreamConnectionError)
     assert (status, attributes["error.type"]) == ("ERROR", "connection_error")

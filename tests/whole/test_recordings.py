@@ -2,10 +2,9 @@
 
 from __future__ import annotations
 
-import copy
 import json
 import random
-from collections.abc import Callable, Iterable
+from collections.abc import Callable
 from typing import Any
 
 import pytest
@@ -24,46 +23,7 @@ from claude_stream import (
     iter_tool_calls,
     iter_tool_inputs,
 )
-from tests.support import Mode, body_of
-
-
-def wire_events(body: bytes) -> list[dict[str, Any]]:
-    """Read a recorded body the plainest way: these bodies are well formed."""
-    return [json.loads(line[5:]) for line in body.splitlines() if line.startswith(b"data:")]
-
-
-def merged(events: Iterable[dict[str, Any]]) -> dict[str, Any]:
-    """Merge the wire JSON of a well-formed stream by hand, with nothing of the library."""
-    message: dict[str, Any] = {}
-    for event in copy.deepcopy(list(events)):
-        kind = event["type"]
-        if kind == "message_start":
-            message = event["message"]
-        elif kind == "content_block_start":
-            message["content"].append(event["content_block"])
-        elif kind == "content_block_delta":
-            block, delta = message["content"][event["index"]], event["delta"]
-            if delta["type"] == "input_json_delta":
-                block["raw"] = block.get("raw", "") + delta["partial_json"]
-            elif delta["type"] == "citations_delta":
-                block["citations"] = [*(block.get("citations") or []), delta["citation"]]
-            elif delta["type"] == "signature_delta":
-                block["signature"] = delta["signature"]
-            else:
-                for key in delta.keys() - {"type"}:
-                    block[key] = (block.get(key) or "") + delta[key]
-        elif kind == "message_delta":
-            message.update(event["delta"])
-            message["usage"].update({k: v for k, v in event["usage"].items() if v is not None})
-            message.update({k: v for k, v in event.items() if k not in ("type", "delta", "usage")})
-    for block in message["content"]:
-        if raw := block.pop("raw", ""):
-            block["input"] = json.loads(raw)
-    return message
-
-
-def text_of(message: Any) -> str:
-    return "".join(block.text for block in message.content if block.type == "text")
+from tests.support import Mode, body_of, merged, text_of, wire_events
 
 
 def positions(length: int, count: int) -> list[int]:

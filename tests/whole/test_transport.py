@@ -9,21 +9,15 @@ from __future__ import annotations
 
 import contextlib
 import functools
-import gc
-import importlib
-import inspect
-import ssl
 import threading
 import time
-from collections.abc import AsyncIterator, Callable, Coroutine, Iterator
+from collections.abc import AsyncIterator, Callable, Coroutine
 from concurrent.futures import ThreadPoolExecutor
 from typing import Any
 
 import anthropic
 import anyio
 import pytest
-import trustme
-from typing_extensions import Self
 
 from claude_stream import (
     StreamConnectionError,
@@ -35,145 +29,43 @@ from claude_stream import (
     iter_text,
 )
 from claude_stream.testing import message_events
-from tests.loopback import End, Loopback, Script
-from tests.support import REQUEST, Mode, Outcome, body_of
+from tests.loopback import End, Loopback
+from tests.nets import Net, http_of_the_sdk
+from tests.support import (
+    ASYNC_MODES,
+    PATIENCE,
+    REQUEST,
+    SOON,
+    SYNC_MODE,
+    Either,
+    Mode,
+    Outcome,
+    body_of,
+    by_hand,
+    done,
+    in_every_mode,
+    read,
+    until_somebody_reads,
+)
 
 EVENTS = message_events("Hello, wonderful world!")  # eight: two of the start, three deltas, three of the end
 WHOLE = body_of(EVENTS)
 FIRST, REST = body_of(EVENTS[:4]), body_of(EVENTS[4:])  # cut behind the text "Hello, wonderful"
 PARTIAL = FIRST + REST[:30]  # cut inside an event
 
-SYNC_MODE = pytest.mark.parametrize("mode", ["sync"], indirect=True)
-ASYNC_MODES = pytest.mark.parametrize("mode", ["asyncio", "trio"], indirect=True)
+pytestmark = [pytest.mark.socket, pytest.mark.usefixtures("only_new_garbage")]
 
 
-def by_hand(coroutine: Coroutine[Any, Any, Any]) -> Any:
-    """Run what has nothing to wait for."""
-    try:
-        coroutine.send(None)
-    except StopIteration as stop:
-        return stop.value
-    raise AssertionError("sync code has nothing to wait for")
+@contextlib.asynccontextmanager
+async def creating(net: Net, server: Loopback, mode: Mode, **options: Any) -> AsyncIterator[Callable[[], Any]]:
+    """Give the `create` of a client with two connections at most."""
+    async with net.client(server.url, mode, **options) as client:
+        yield functools.partial(client.messages.create, **REQUEST, stream=True)
 
 
-def in_every_mode(test: Callable[..., Coroutine[Any, Any, None]]) -> Callable[..., None]:
-    """Run an async test in whichever mode it gets."""
-
-    @functools.wraps(test)
-    def run(mode: Mode, **fixtures: Any) -> None:
-        async def bounded() -> None:
-            with anyio.fail_after(8) if mode.is_async else contextlib.nullcontext():
-                await test(mode, **fixtures)
-            gc.collect()  # so that what was left behind shows in this test
-
-        if mode.is_async:
-            mode.run(bounded)
-        else:
-            by_hand(bounded())
-
-    return run
-
-
-async def done(value: Any) -> Any:
-    """Return a result of either colour."""
-    return await value if inspect.isawaitable(value) else value
-
-
-class Either(AsyncIterator[Any]):
-    """An iterator of ours of either colour, to be read, entered and closed as if it were async."""
-
-    def __init__(self, iterator: Any) -> None:
-        self._iterator = iterator
-        self._is_async = hasattr(iterator, "__anext__")
-
-    async def __anext__(self) -> Any:
-        if self._is_async:
-            return await self._iterator.__anext__()
-        for item in self._iterator:
-            return item
-        raise StopAsyncIteration
-
-    async def __aenter__(self) -> Self:
-        await done(self._iterator.__aenter__() if self._is_async else self._iterator.__enter__())
-        return self
-
-    async def __aexit__(self, *exc_info: object) -> None:
-        await done((self._iterator.__aexit__ if self._is_async else self._iterator.__exit__)(*exc_info))
-
-    async def aclose(self) -> None:
-        await done(self._iterator.aclose() if self._is_async else self._iterator.close())
-
-
-async def read(texts: Any, when_received: Callable[[], object] = lambda: None) -> Outcome:
-    """Read to the end or the failure, and report once the text of `FIRST` is there."""
-    outcome = Outcome([])
-    try:
-        async for text in Either(texts):
-            outcome.items.append(text)
-            if "".join(outcome.items) == "Hello, wonderful":
-                when_received()
-    except Exception as exc:
-        outcome.error = exc.with_traceback(None)
-    return outcome
-
-
-def http() -> Any:
-    """Return the HTTP package of the installed SDK: `httpx` before 1.0, `httpx2` since."""
-    packages = (base.__module__.partition(".")[0] for base in anthropic.DefaultHttpxClient.__mro__)
-    return importlib.import_module(next(package for package in packages if package.startswith("httpx")))
-
-
-class Net:
-    """Plain HTTP or TLS: servers, and clients that trust them."""
-
-    def __init__(self, tls: bool) -> None:
-        self._server_tls = ssl.SSLContext(ssl.PROTOCOL_TLS_SERVER) if tls else None
-        self._client_tls = ssl.SSLContext(ssl.PROTOCOL_TLS_CLIENT)
-        if self._server_tls is not None:
-            authority = trustme.CA()
-            authority.issue_cert("127.0.0.1").configure_cert(self._server_tls)
-            authority.configure_trust(self._client_tls)
-
-    def serve(self, *scripts: Script) -> Loopback:
-        """Return a server, to be entered."""
-        return Loopback(*scripts, tls=self._server_tls)
-
-    @contextlib.asynccontextmanager
-    async def client(self, server: Loopback, mode: Mode, timeout: float = 5.0) -> AsyncIterator[Callable[[], Any]]:
-        """Give the `create` of a client with two connections at most, whose every wait is bounded."""
-        http_client, client = (
-            (anthropic.DefaultAsyncHttpxClient, anthropic.AsyncAnthropic)
-            if mode.is_async
-            else (anthropic.DefaultHttpxClient, anthropic.Anthropic)
-        )
-        limits = http().Limits(max_connections=2)
-        transport = http_client(limits=limits, verify=self._client_tls, trust_env=False)
-        made: Any = client(
-            base_url=server.url,
-            api_key="x",
-            max_retries=0,
-            timeout=timeout,
-            http_client=transport,
-        )
-        try:
-            yield functools.partial(made.messages.create, **REQUEST, stream=True)
-        finally:
-            await done(made.close())
-
-
-@pytest.fixture(scope="module", autouse=True)
-def only_new_garbage() -> Iterator[None]:
-    """Makes `gc.collect` look at nothing older than these tests, which takes 0.1 s off each."""
-    gc.collect()
-    gc.freeze()
-    yield
-    gc.unfreeze()
-
-
-@pytest.fixture(scope="module", params=[False, True], ids=["http", "https"])
-def net(request: pytest.FixtureRequest) -> Net:
-    """Runs the test over plain HTTP and over TLS."""
-    return Net(tls=request.param)
+def when_first_is_there(call: Callable[[], object]) -> Callable[[str], None]:
+    """Return a listener to texts that calls once all of `FIRST` has been read."""
+    return lambda so_far: (call(), None)[1] if so_far == "Hello, wonderful" else None
 
 
 def assert_kept(outcome: Outcome) -> None:
@@ -203,11 +95,11 @@ async def test_a_broken_connection(mode: Mode, net: Net, end: End) -> None:
     """A connection that breaks in mid-body gives all the text before it, then an error caused by the transport's."""
     go = threading.Event()
     with net.serve((PARTIAL, go, end)) as server:
-        async with net.client(server, mode) as create:
-            outcome = await read(iter_text(create()), go.set)
+        async with creating(net, server, mode) as create:
+            outcome = await read(iter_text(create()), when_first_is_there(go.set))
     assert_failed(outcome, StreamConnectionError)
     assert outcome.error is not None
-    assert isinstance(outcome.error.__cause__, http().TransportError)
+    assert isinstance(outcome.error.__cause__, http_of_the_sdk().TransportError)
 
 
 @pytest.mark.parametrize("end", ["finish", "short"])
@@ -215,25 +107,26 @@ async def test_a_broken_connection(mode: Mode, net: Net, end: End) -> None:
 async def test_a_clean_end_too_early(mode: Mode, net: Net, end: End) -> None:
     """A body that ends properly, but before its message does, is truncated, and its connection is used again."""
     with net.serve((PARTIAL, end)) as server:
-        async with net.client(server, mode) as create:
+        async with creating(net, server, mode) as create:
             outcomes = [await read(iter_text(create())) for _ in range(2)]
         assert server.accepted == 1
     for outcome in outcomes:
         assert_failed(outcome, StreamTruncatedError)
 
 
+@pytest.mark.slow
 @in_every_mode
 async def test_a_stalled_server(mode: Mode, net: Net) -> None:
     """When nothing arrives for the client's read timeout, the reader gets StreamTimeoutError with the partial."""
     with net.serve((PARTIAL, "stall")) as server:
-        async with net.client(server, mode, timeout=0.4) as create:
+        async with creating(net, server, mode, timeout=1.0) as create:
             start = time.perf_counter()
             outcome = await read(iter_text(create()))
-            assert 0.3 < time.perf_counter() - start < 2
+            assert time.perf_counter() - start > 0.9
             assert server.wait_until_closed()
     assert_failed(outcome, StreamTimeoutError)
     assert isinstance(outcome.error, anthropic.APITimeoutError)
-    assert isinstance(outcome.error.__cause__, http().ReadTimeout)
+    assert isinstance(outcome.error.__cause__, http_of_the_sdk().ReadTimeout)
 
 
 # -- after message_stop --
@@ -244,7 +137,7 @@ async def test_a_stalled_server(mode: Mode, net: Net) -> None:
 async def test_a_fault_after_the_message(mode: Mode, net: Net, pause: float, end: End) -> None:
     """A connection that breaks after message_stop is no error: the text and the message are whole."""
     with net.serve((WHOLE, pause, end)) as server:
-        async with net.client(server, mode) as create:
+        async with creating(net, server, mode) as create:
             outcome = await read(iter_text(create()))
             message = await done(collect(create()))
             assert server.wait_until_closed()
@@ -256,13 +149,13 @@ async def test_a_fault_after_the_message(mode: Mode, net: Net, pause: float, end
 async def test_a_body_that_does_not_end(mode: Mode, net: Net) -> None:
     """A body that stays open after message_stop is waited for only briefly, and its connection is given up."""
     with net.serve((WHOLE, "linger")) as server:
-        async with net.client(server, mode) as create:
+        async with creating(net, server, mode) as create:
             start = time.perf_counter()
             outcome = await read(iter_text(create()))
             middle = time.perf_counter()
             message = await done(collect(create()))
             end = time.perf_counter()
-            assert max(middle - start, end - middle) < 0.6
+            assert max(middle - start, end - middle) < SOON
             assert server.wait_until_closed()
     assert (outcome.error, "".join(outcome.items)) == (None, "Hello, wonderful world!")
     assert message.stop_reason == "end_turn"
@@ -273,7 +166,7 @@ async def test_a_body_that_does_not_end(mode: Mode, net: Net) -> None:
 async def test_streams_share_a_connection(mode: Mode, net: Net, pause: float) -> None:
     """Streams that were read to the end use one connection, even if the end of the body comes late."""
     with net.serve((WHOLE, pause, "finish")) as server:
-        async with net.client(server, mode) as create:
+        async with creating(net, server, mode) as create:
             assert (await read(iter_text(create()))).error is None
             assert (await done(collect(create()))).stop_reason == "end_turn"
             assert (await read(iter_text(iter_events(create())))).error is None
@@ -284,7 +177,7 @@ async def test_streams_share_a_connection(mode: Mode, net: Net, pause: float) ->
 async def test_leaving_a_block_at_the_end_keeps_the_connection(mode: Mode, net: Net) -> None:
     """Closing an iterator that was read to its end does not touch the connection, which serves others by then."""
     with net.serve((WHOLE, "finish")) as server:
-        async with net.client(server, mode) as create:
+        async with creating(net, server, mode) as create:
             for _ in range(2):
                 async with Either(iter_text(create())) as texts:
                     assert "".join([text async for text in texts]) == "Hello, wonderful world!"
@@ -295,7 +188,7 @@ async def test_leaving_a_block_at_the_end_keeps_the_connection(mode: Mode, net: 
 async def test_a_shared_connection_is_left_alone(mode: Mode, net: Net) -> None:
     """The watch over the end of one stream does not touch the next one on the same connection."""
     with net.serve((WHOLE, "finish"), (FIRST, 0.5, REST, "finish")) as server:
-        async with net.client(server, mode) as create:
+        async with creating(net, server, mode) as create:
             assert (await read(iter_text(create()))).error is None
             outcome = await read(iter_text(create()))
         assert server.accepted == 1
@@ -314,15 +207,15 @@ async def test_close_from_another_thread(mode: Mode, net: Net, stages: Callable[
     """close() ends a reader that another thread is blocked in at once, and the reader keeps the partial."""
     received = threading.Event()
     with net.serve((PARTIAL, "stall")) as server, ThreadPoolExecutor() as pool:
-        async with net.client(server, mode) as create:
+        async with creating(net, server, mode) as create:
             stream = stages(create())
-            reader = pool.submit(by_hand, read(stream, received.set))
-            assert received.wait(5)
-            time.sleep(0.1)  # by now the reader waits for more
+            reader = pool.submit(by_hand, read(stream, when_first_is_there(received.set)))
+            assert received.wait(PATIENCE)
+            until_somebody_reads()
             start = time.perf_counter()
             stream.close()
-            outcome = reader.result(timeout=4)
-            assert time.perf_counter() - start < 1
+            outcome = reader.result(timeout=PATIENCE)
+            assert time.perf_counter() - start < SOON
             assert server.wait_until_closed()
     assert_kept(outcome)
 
@@ -333,15 +226,15 @@ async def test_a_second_thread_is_refused(mode: Mode, net: Net) -> None:
     """While one thread reads, another one gets RuntimeError, and the first reads on undisturbed."""
     received, go = threading.Event(), threading.Event()
     with net.serve((FIRST, go, REST, "finish")) as server, ThreadPoolExecutor() as pool:
-        async with net.client(server, mode) as create:
+        async with creating(net, server, mode) as create:
             stream = iter_text(create())
-            reader = pool.submit(by_hand, read(stream, received.set))
-            assert received.wait(5)
-            time.sleep(0.1)  # by now the reader waits for more
+            reader = pool.submit(by_hand, read(stream, when_first_is_there(received.set)))
+            assert received.wait(PATIENCE)
+            until_somebody_reads()
             with pytest.raises(RuntimeError, match="one reader at a time"):
                 next(stream)
             go.set()
-            outcome = reader.result(timeout=4)
+            outcome = reader.result(timeout=PATIENCE)
     assert (outcome.error, "".join(outcome.items)) == (None, "Hello, wonderful world!")
 
 
@@ -352,15 +245,15 @@ async def test_a_second_task_is_refused(mode: Mode, net: Net) -> None:
     received, go = anyio.Event(), threading.Event()
     outcomes: list[Outcome] = []
     with net.serve((FIRST, go, REST, "finish")) as server:
-        async with net.client(server, mode) as create, anyio.create_task_group() as tasks:
+        async with creating(net, server, mode) as create, anyio.create_task_group() as tasks:
             stream = iter_text(create())
 
             async def reader() -> None:
-                outcomes.append(await read(stream, received.set))
+                outcomes.append(await read(stream, when_first_is_there(received.set)))
 
             tasks.start_soon(reader)
             await received.wait()
-            await anyio.sleep(0.05)  # by now the reader waits for more
+            await anyio.lowlevel.checkpoint()  # by now the reader waits for more
             with pytest.raises(RuntimeError, match="one reader at a time"):
                 await anext(stream)
             go.set()
@@ -419,13 +312,13 @@ async def leave_in_cancelled_consumer(stream: Any) -> None:
     with anyio.move_on_after(0.05) as scope:
         async with Either(stream) as texts:
             async for _ in texts:
-                await anyio.sleep(5)
+                await anyio.sleep_forever()
     assert scope.cancelled_caught
 
 
 async def check_left(mode: Mode, net: Net, leave: Callable[[Any], Coroutine[Any, Any, None]]) -> None:
     with net.serve((PARTIAL, "stall")) as server:
-        async with net.client(server, mode) as create:
+        async with creating(net, server, mode) as create:
             for _ in range(3):  # one more than the pool has connections
                 await leave(iter_text(create()))
             assert server.wait_until_closed()  # while the client is still open
