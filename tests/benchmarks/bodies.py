@@ -46,6 +46,11 @@ class Body:
         return len(self.chunks)
 
     @functools.cached_property
+    def wires(self) -> dict[bytes, dict[str, Any]]:
+        """The event of each chunk, parsed."""
+        return {chunk: json.loads(chunk.partition(b"\ndata: ")[2]) for chunk in self.chunks}
+
+    @functools.cached_property
     def facts(self) -> dict[str, object]:
         """What a reader may find in it."""
         return {

@@ -20,6 +20,8 @@ from .layers import layers
 from .measure import Case, Contest, Row
 from .memory import memory_of_reading, memory_of_text
 from .readers import ASYNC, SYNC
+from .typed import typed_text
+from .waiting import memory_of_waiting
 
 Mode = Literal["sync", "asyncio"]
 Measurement = Callable[[], list[Row]]
@@ -28,7 +30,7 @@ EVENTS = 10_000
 
 STREAM = "open_stream: text, message, usage, timing; against messages.stream: text, message"
 TARGETED = [
-    Case("iter_text(create()); against bare iteration of the same stream", "iter_text", "raw", "at most", 1.15),
+    Case("iter_text(create()); against bare iteration of the same stream", "iter_text", "raw", "at most"),
     Case(STREAM, "ours", "helper", target=15),
     Case("open_stream; against bare iteration of create()", "ours", "raw", target=5),
     Case("open_stream; against the floor (split, jiter)", "ours", "floor", "at most", 3.5),
@@ -38,6 +40,15 @@ TRACED = [
     Case(STREAM, "ours", "helper", target=5),
     Case("open_stream; against bare iteration of create()", "ours", "raw"),
 ]
+LIMITED = "open_stream with restarts and all time limits; against without"
+FURTHER = [
+    Case(LIMITED, "limited", "ours", "at most", 1.25),
+    Case(
+        "iter_text(dicts), then .result() of the same reader; against the text alone",
+        *("text of dicts, result", "text of dicts", "at most", 1.1),
+    ),
+]
+FURTHER_ASYNC = [Case(LIMITED, "limited", "ours", "at most", 2.5)]
 MORE = [
     Case("iter_events(create()); against bare iteration of the same stream", "iter_events", "raw", "at most"),
     Case("collect(create()); against messages.stream: message", "collect", "helper message"),
@@ -95,6 +106,9 @@ def full() -> list[Measurement]:
     """Return all that is measured, in the order of the table."""
     return [
         partial(text, EVENTS, TARGETED, seconds=9),
+        partial(typed_text, 5),
+        partial(text, EVENTS, FURTHER, seconds=4),
+        partial(text, EVENTS, FURTHER_ASYNC, "asyncio", seconds=3),
         partial(text, EVENTS, MORE, seconds=1, least=2),
         partial(layers, EVENTS, 4),
         *traced("sync", TRACED),
@@ -118,6 +132,7 @@ def full() -> list[Measurement]:
         pauses,
         partial(memory_of_text, 10),
         partial(memory_of_reading, EVENTS),
+        partial(memory_of_waiting, 5_000),
         partial(import_time, 3),
         partial(concurrency, 500, 200),
         partial(concurrency, 50, 200, ALONE),
@@ -128,9 +143,13 @@ def quick() -> list[Measurement]:
     """Return what has a target, measured in fewer rounds, or on a smaller scale where that makes no difference."""
     return [
         partial(text, EVENTS, TARGETED, seconds=6),
+        partial(typed_text, 3),
+        partial(text, EVENTS, FURTHER, seconds=2),
+        partial(text, EVENTS, FURTHER_ASYNC, "asyncio", seconds=2),
         *traced("sync", TRACED[:1], seconds=1),
         partial(tool, SHAPE, TOOL_80_KB, [TOOL_TARGETED], seconds=3),
         partial(twice_the_input, 5),
         partial(memory_of_text, 1),
+        partial(memory_of_waiting, 1_000),
         partial(import_time, 2),
     ]

@@ -31,15 +31,16 @@ def memory_of_text(megabytes: int) -> list[Row]:
     """Measure the peaks of a text of so many megabytes; the children run side by side, which memory does not mind."""
     size = megabytes * MEGABYTE
     deltas = size // len(piece(0))
-    traced, resident = figures("memory", [("accumulator", "traced", deltas), ("body", "resident", deltas)])
-    found = {
-        "Accumulator, {}, by tracemalloc": (traced, 3),
-        "collect(from_sse()), {}, by resident set": (resident, None),
-    }
-    return [
-        _row(f"{name.format(f'{megabytes} MB of text')}; against the text", peak, size, target)
-        for name, (peak, target) in found.items()
+    shapes = [name for name in RUNS if name.startswith("accumulator")]
+    *traced, resident = figures(
+        "memory", [*((name, "traced", deltas) for name in shapes), ("body", "resident", deltas)]
+    )
+    text = f"{megabytes} MB of text"
+    rows = [
+        _row(f"{name.capitalize()}, {text}, by tracemalloc; against the text", peak, size, 3)
+        for name, peak in zip(shapes, traced, strict=True)
     ]
+    return [*rows, _row(f"collect(from_sse()), {text}, by resident set; against the text", resident, size)]
 
 
 def memory_of_reading(deltas: int) -> list[Row]:
@@ -53,22 +54,55 @@ def _row(case: str, ours: float, theirs: float, target: float | None = None) -> 
     return row(group, case, "MB", [ours / MEGABYTE], [theirs / MEGABYTE], target=target)
 
 
-def accumulate(deltas: int) -> str:
-    """Feed an `Accumulator` with dicts, and return the text of the message."""
-    accumulator = Accumulator()
-    for event in events(deltas):
-        accumulator.feed(event)
-    return text_of(accumulator.result())
+def accumulating(make: Callable[[int], Iterator[dict[str, Any]]]) -> Callable[[int], str]:
+    """Return what feeds an `Accumulator` with dicts, and returns the text of the message."""
+
+    def run(deltas: int) -> str:
+        accumulator = Accumulator()
+        for event in make(deltas):
+            accumulator.feed(event)
+        return text_of(accumulator.result())
+
+    return run
+
+
+def delta(number: int, index: int = 0) -> dict[str, Any]:
+    """Return one delta as a decoder would, new each time."""
+    return {"type": "content_block_delta", "index": index, "delta": {"type": "text_delta", "text": piece(number)}}
 
 
 def events(deltas: int) -> Iterator[dict[str, Any]]:
-    """Yield the events of a text as a decoder would, each one new."""
+    """Yield the events of a text."""
     frame = message_events("")
     yield from frame[:2]
-    for number in range(deltas):
-        delta = {"type": "text_delta", "text": piece(number)}
-        yield {"type": "content_block_delta", "index": 0, "delta": delta}
+    yield from map(delta, range(deltas))
     yield from frame[2:]
+
+
+def with_pings(deltas: int) -> Iterator[dict[str, Any]]:
+    """Yield them with a ping behind each delta."""
+    for event in events(deltas):
+        yield event
+        if event["type"] == "content_block_delta":
+            yield {"type": "ping"}
+
+
+def two_open_blocks(deltas: int) -> Iterator[dict[str, Any]]:
+    """Yield two texts that grow in turns, which the API has not been seen to do."""
+    start, first, first_stop, second, second_stop, *end = message_events("", "")
+    yield from (start, first, second)
+    for number in range(deltas):
+        yield delta(number, number % 2)
+    yield from (first_stop, second_stop, *end)
+
+
+def behind_many_blocks(deltas: int) -> Iterator[dict[str, Any]]:
+    """Yield a text in a block whose index is no small number: Python has one object of each of those."""
+    start, *blocks, last, last_stop, end, stop = message_events(*[""] * 301)
+    yield from (start, *blocks, last)
+    for number in range(deltas):
+        yield delta(number, int("300"))
+    yield from (last_stop, end, stop)
 
 
 def text_of(message: Any) -> str:
@@ -86,7 +120,10 @@ def through_client(read: Callable[[Any], Any]) -> Callable[[int], str]:
 
 
 RUNS: dict[str, Callable[[int], str]] = {
-    "accumulator": accumulate,
+    "accumulator": accumulating(events),
+    "accumulator, with pings": accumulating(with_pings),
+    "accumulator, two open blocks": accumulating(two_open_blocks),
+    "accumulator, an index above 256": accumulating(behind_many_blocks),
     "body": lambda deltas: text_of(collect(from_sse(text_chunks(deltas)))),
     "ours": through_client(read_ours),
     "helper": through_client(read_helper),

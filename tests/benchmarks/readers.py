@@ -165,6 +165,38 @@ async def helper_message_async(bench: Bench) -> Any:
         return await stream.get_final_message()
 
 
+LIMITED: dict[str, Any] = {**REQUEST, "restarts": 2, "first_timeout": 30, "idle_timeout": 30}
+
+
+def read_limited(bench: Bench) -> Any:
+    with open_stream(bench.client, **LIMITED) as stream:
+        return "".join(stream.text_stream), stream.get_final_message(), stream.usage, stream.timing
+
+
+async def read_limited_async(bench: Bench) -> Any:
+    async with open_stream(bench.client, **LIMITED) as stream:
+        text = "".join([chunk async for chunk in stream.text_stream])
+        return text, await stream.get_final_message(), stream.usage, stream.timing
+
+
+# -- dicts, which need no decoding --
+
+
+def text_of_dicts(bench: Bench) -> Any:
+    return iter_text(map(bench.body.wires.__getitem__, bench.transport.open().left))
+
+
+def read_text(bench: Bench) -> str:
+    return "".join(text_of_dicts(bench))
+
+
+def read_text_and_result(bench: Bench) -> Any:
+    reader = text_of_dicts(bench)
+    text = "".join(reader)
+    message = reader.result()
+    return text, message, message.usage, None
+
+
 # -- the floor --
 
 
@@ -219,6 +251,9 @@ SYNC = {
     "bytes": Reader(read_bytes, keep_bytes, bytes_facts),
     "floor": FLOOR,
     "ours": giving(read_ours, result_facts),
+    "limited": giving(read_limited, result_facts),
+    "text of dicts": giving(read_text, lambda text: {"text": text}),
+    "text of dicts, result": giving(read_text_and_result, result_facts),
     "raw": looping(create, event_facts),
     "iter_text": looping(lambda client: iter_text(create(client)), lambda texts: {"text": "".join(texts)}),
     "iter_events": looping(lambda client: iter_events(create(client)), event_facts),
@@ -235,6 +270,7 @@ ASYNC = {
     "bytes": Reader(read_bytes_async, keep_bytes_async, bytes_facts),
     "floor": FLOOR,
     "ours": giving(read_ours_async, result_facts),
+    "limited": giving(read_limited_async, result_facts),
     "raw": looping_async(create, event_facts),
     "iter_text": looping_async(lambda client: iter_text(create(client)), lambda texts: {"text": "".join(texts)}),
     "iter_events": looping_async(lambda client: iter_events(create(client)), event_facts),

@@ -201,6 +201,10 @@ class Stage(Source):
         """Return what the innermost source has."""
         return self.inner._source.connection()
 
+    def interrupt(self) -> bool:
+        """Leave it to the inner reader, which is being read as well."""
+        return True
+
     def release(self) -> None:
         """Close what the innermost source has to close."""
         self.inner._source.release()

@@ -107,8 +107,12 @@ class Source:
         """Return what a blocked sync read can be interrupted at, or None if there is no such thing."""
         return None
 
-    def interrupt(self) -> None:
-        """End a sync read that is blocked in another thread, if that can be had."""
+    def interrupt(self) -> bool:
+        """End a sync read that is blocked in another thread, and return whether that can be had.
+
+        If not, its reader closes the source when it comes back from the read.
+        """
+        return False
 
     def settle(self, items: Iterator[Any]) -> None:
         """Leave the source as it should be behind a complete message. ``items`` is what was read from."""
@@ -123,9 +127,9 @@ class Source:
         """Do the same for an async source."""
 
     def close(self) -> None:
-        """Close the source, if it can be closed. A generator that another thread runs is closed by its reader."""
+        """Close the source, if it can be closed."""
         close = getattr(self.given, "close", None)
-        if close is not None and not getattr(self.given, "gi_running", False):
+        if close is not None:
             close()
 
     async def aclose(self) -> None:
@@ -209,10 +213,16 @@ class Live(Source):
             self._connection = Connection.of(self.response)
         return self._connection
 
-    def interrupt(self) -> None:
-        """Shut the socket down, while the response owns it."""
-        if self._connection is not None:
-            self._connection.shut_down()
+    def interrupt(self) -> bool:
+        """Shut the socket down, while the response owns it.
+
+        Without one, the response must not be closed either: over HTTP/2 the read would not learn of it, and be woken
+        up by others for ever.
+        """
+        if self._connection is None:
+            return False
+        self._connection.shut_down()
+        return True
 
     def settle(self, items: Iterator[Any]) -> None:
         """Read the response to its end, so that its connection is used again, but not for long."""

@@ -99,7 +99,7 @@ class Reader(BaseReader[T, MessageT], Iterator[T]):
                     if self._closed:
                         break
                 if self._closed:
-                    source.close()  # which who closed us could not do, if it was being read meanwhile
+                    source.close()  # which who closed us could not do, if we were in a read
                     return
         except Exception as exc:
             raise self._raised(exc)  # noqa: B904 - it has its cause
@@ -156,6 +156,5 @@ class Reader(BaseReader[T, MessageT], Iterator[T]):
         socket (HTTP/2, a generator of yours), it ends with the next item or the client's read timeout.
         """
         self._closed = True
-        if self._results.gi_running:
-            self._source.interrupt()
-        self._source.close()
+        if not self._results.gi_running or self._source.interrupt():
+            self._source.close()
