@@ -12,6 +12,7 @@ from collections.abc import AsyncIterator, Awaitable, Callable, Iterable, Iterat
 from typing import Any
 
 import anyio
+import trio
 from trio.testing import MockClock
 
 from tests.support import Mode
@@ -63,7 +64,9 @@ class Timeless(Mode):
 
     def clock(self) -> float:
         """Return the time; in async modes, on the event loop only."""
-        return anyio.current_time() if self.is_async else self._clock()
+        if not self.is_async:
+            return self._clock()
+        return trio.current_time() if self.name == "trio" else asyncio.get_running_loop().time()
 
     def sleep(self, seconds: float) -> Any:
         """Wait for so many seconds of the clock; in async modes, to be awaited."""

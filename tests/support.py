@@ -11,7 +11,7 @@ import inspect
 import json
 import sys
 import time
-from collections.abc import AsyncIterator, Awaitable, Callable, Coroutine, Iterable
+from collections.abc import AsyncIterator, Awaitable, Callable, Coroutine, Iterable, Iterator
 from types import FrameType
 from typing import Any
 
@@ -20,7 +20,7 @@ import anyio
 import pytest
 from typing_extensions import Self
 
-from claude_stream import open_stream
+from claude_stream import Accumulator, open_stream
 from claude_stream._drive import sync
 from claude_stream.testing import Recording, async_replay_client, message_events, replay_client
 
@@ -281,9 +281,22 @@ def text_of(message: Any) -> str:
     return "".join(block.text for block in message.content if block.type == "text")
 
 
+def fed(events: Iterable[Any]) -> Accumulator:
+    """Return an accumulator that has seen the events."""
+    accumulator: Accumulator = Accumulator()
+    for event in events:
+        accumulator.feed(event)
+    return accumulator
+
+
+def delta(index: int, **fields: Any) -> dict[str, Any]:
+    """Return a delta for a block."""
+    return {"type": "content_block_delta", "index": index, "delta": fields}
+
+
 def tool_events(raw: str, stop_reason: str | None, *, block_type: str = "tool_use", close: bool = True) -> list[Any]:
     """Return a stream with a text and one tool call whose input is `raw`; no stop reason means no end."""
-    start, *text, delta, stop = message_events("Hello")
+    start, *text, tail, stop = message_events("Hello")
     block = {"type": block_type, "id": "toolu_1", "name": "get_weather", "input": {}}
     events: list[Any] = [start, *text, {"type": "content_block_start", "index": 1, "content_block": block}]
     for piece in ("", *raw):
@@ -292,5 +305,52 @@ def tool_events(raw: str, stop_reason: str | None, *, block_type: str = "tool_us
     if close:
         events.append({"type": "content_block_stop", "index": 1})
     if stop_reason:
-        events += [{**delta, "delta": {"stop_reason": stop_reason}}, stop]
+        events += [{**tail, "delta": {"stop_reason": stop_reason}}, stop]
     return events
+
+
+# -- what goes wrong --
+
+
+class OwnError(Exception):
+    """An exception of the user's."""
+
+
+def failing(exc: BaseException, events: Iterable[Any]) -> Iterator[Any]:
+    """Give the events, and then fail."""
+    yield from events
+    raise exc
+
+
+def assert_same_error_again(mode: Mode, make: Callable[[], Any], expected: type[Exception]) -> None:
+    """Check that reading on after the failure raises the very same error, in whatever way."""
+
+    async def main() -> None:
+        iterator = make()
+        errors: list[Any] = []
+        for _ in range(3):
+            with pytest.raises(expected) as caught:
+                while True:
+                    await anext(iterator)
+            errors.append(caught.value)
+        assert errors[0] is errors[1] is errors[2]
+        with pytest.raises(expected) as caught:
+            await iterator.result()
+        assert caught.value is errors[0]
+
+    def sync_main() -> None:
+        iterator = make()
+        errors: list[Any] = []
+        for _ in range(3):
+            with pytest.raises(expected) as caught:
+                list(iterator)
+            errors.append(caught.value)
+        assert errors[0] is errors[1] is errors[2]
+        with pytest.raises(expected) as caught:
+            iterator.result()
+        assert caught.value is errors[0]
+
+    if mode.is_async:
+        mode.run(main)
+    else:
+        sync_main()

@@ -5,7 +5,6 @@ from __future__ import annotations
 import copy
 import importlib
 import pickle
-from types import SimpleNamespace
 from typing import Any
 
 import anthropic
@@ -24,7 +23,6 @@ from claude_stream import (
     collect,
     from_sse,
 )
-from claude_stream._steps.builder import MessageBuilder
 from claude_stream.testing import message_events
 from tests.faults import error_event
 from tests.support import Mode, body_of
@@ -103,18 +101,6 @@ def test_an_error_event_of_any_shape_is_an_api_error(body: Any) -> None:
     with pytest.raises(StreamAPIError) as caught:
         Accumulator().feed({"type": "error", "error": body})
     assert caught.value.body == {"type": "error", "error": body}
-
-
-def test_a_bedrock_frame_in_the_text_of_an_error() -> None:
-    """SDKs before 1.13 show a Bedrock exception frame in a ValueError; it is an API error all the same."""
-    from claude_stream._translate import from_sdk
-
-    frame = {"headers": {":exception-type": "throttlingException"}, "body": b'{"message": "slow down"}'}
-    error = from_sdk(ValueError(f"Bad response code, expected 200: {frame}"), 1)
-    assert isinstance(error, claude_stream.StreamRateLimitError)
-    assert "slow down" in str(error)
-    for other in ("Bad response code, expected 200: oops", "something else"):
-        assert type(from_sdk(ValueError(other), 1)) is StreamProtocolError
 
 
 def test_the_request_id_of_the_body_is_used_where_there_is_no_header() -> None:
@@ -205,21 +191,3 @@ def test_bad_json_is_the_cause() -> None:
     with pytest.raises(StreamProtocolError) as caught:
         collect(from_sse([b"data: {oops\n\n"]))
     assert isinstance(caught.value.__cause__, ValueError)
-
-
-def test_what_came_is_said_once(mode: Mode) -> None:
-    """An error passes several stages and is completed by one of them."""
-    error = raised(mode, body_of(message_events("Hello", cut=4)))
-    assert str(error).count("received so far") == 1
-
-
-def test_the_headers_name_request_and_workspace() -> None:
-    """The response's headers are read as by the SDK, and the body's request ID does where there is no header."""
-    builder = MessageBuilder()
-    builder.response = SimpleNamespace(headers={"anthropic-workspace-id": "wrkspc_1"})
-    builder.feed(message_events()[0])
-    assert builder.message is not None
-    assert builder.message._workspace_id == "wrkspc_1"
-    with pytest.raises(StreamAPIError) as caught:
-        builder.feed(error_event("api_error", request_id="req_from_body"))
-    assert (caught.value.request_id, caught.value.workspace_id) == ("req_from_body", "wrkspc_1")

@@ -11,6 +11,7 @@ from pathlib import Path
 import pytest
 
 from claude_stream.testing import ClaudeReplay, Recording, message_events
+from tests.support import PATIENCE
 
 TESTS = """
 import pytest
@@ -66,7 +67,7 @@ def run_pytest(folder: Path, *arguments: str) -> subprocess.CompletedProcess[str
     """Run pytest in a process and a folder of its own, with every plugin that is installed."""
     command = [sys.executable, "-m", "pytest", "-p", "no:cacheprovider", *arguments]
     outside = {name: value for name, value in os.environ.items() if name != "PYTEST_ADDOPTS"}  # those of this suite
-    return subprocess.run(command, cwd=folder, env=outside, capture_output=True, text=True, timeout=60, check=False)
+    return subprocess.run(command, cwd=folder, env=outside, capture_output=True, text=True, timeout=PATIENCE, check=False)
 
 
 @pytest.fixture
@@ -81,6 +82,8 @@ def project(tmp_path: Path) -> Path:
     return tmp_path
 
 
+@pytest.mark.process
+@pytest.mark.slow
 def test_recordings_lie_beside_the_test_file(project: Path) -> None:
     """The fixture finds recordings in that folder, from wherever pytest runs, and names a path that is missing."""
     done = run_pytest(project, "-W", "error", "-rf", "tests")
@@ -89,6 +92,8 @@ def test_recordings_lie_beside_the_test_file(project: Path) -> None:
     assert str(project / "tests" / "recordings" / "nothing.sse") in done.stdout
 
 
+@pytest.mark.process
+@pytest.mark.slow
 def test_there_is_one_fixture(tmp_path: Path) -> None:
     """`pytest --fixtures` shows one of ours, and says what it is for."""
     listed = run_pytest(tmp_path, "--fixtures").stdout

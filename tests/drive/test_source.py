@@ -1,9 +1,11 @@
-"""The body of a live response, as `open_stream` reads it: what the response's own reading does besides is done, too."""
+"""Sources: what was read before, what is no stream of events, how a live response ends, and its body read by us."""
 
 from __future__ import annotations
 
+import contextlib
 import gc
 import gzip
+import importlib
 from collections.abc import Callable, Iterator
 from typing import Any
 
@@ -15,16 +17,280 @@ from claude_stream import (
     StreamError,
     StreamProtocolError,
     StreamTruncatedError,
+    collect,
+    iter_events,
     iter_text,
+    iter_tool_calls,
     open_stream,
     tap,
 )
 from claude_stream.testing import Recording, message_events
 from claude_stream.testing._http import http_package
-from tests.support import REQUEST
+from tests.faults import error_event
+from tests.support import ASYNC_MODES, REQUEST, Mode, OwnError, body_of
+
+pytestmark = pytest.mark.usefixtures("only_new_garbage")
 
 http = http_package()
-HELLO = Recording.from_events(message_events("Hello, world!")).chunks
+EVENTS = message_events("Hello, world!")
+HELLO = Recording.from_events(EVENTS).chunks
+
+
+def loaded(mode: Mode, content: bytes) -> Any:
+    client = mode.client()
+    http = importlib.import_module(type(client._client).__module__.partition(".")[0])
+    headers = {"content-type": "text/event-stream"}
+    transport = http.MockTransport(lambda _: http.Response(200, headers=headers, content=content))
+    double = client.copy(http_client=(http.AsyncClient if mode.is_async else http.Client)(transport=transport))
+    return double.messages.create(**REQUEST, stream=True)
+
+
+# -- what was read before --
+
+
+def test_a_spent_sdk_stream(mode: Mode) -> None:
+    """A stream that was read through us before, or read or closed without us, is named, not called cut."""
+    client = mode.client
+    body = Recording.from_events(EVENTS)
+
+    def sync_spoils() -> Iterator[Any]:
+        stream = client(body).messages.create(**REQUEST, stream=True)
+        list(iter_text(stream))
+        yield stream
+        stream = client(body).messages.create(**REQUEST, stream=True)
+        list(stream)
+        yield stream
+        stream = client(body).messages.create(**REQUEST, stream=True)
+        stream.close()
+        yield stream
+
+    async def async_check() -> None:
+        first = await client(body).messages.create(**REQUEST, stream=True)
+        assert [chunk async for chunk in iter_text(first)]
+        second = await client(body).messages.create(**REQUEST, stream=True)
+        assert [event async for event in second]
+        third = await client(body).messages.create(**REQUEST, stream=True)
+        await third.close()
+        for stream in (first, second, third):
+            with pytest.raises(TypeError, match="read or closed before"):
+                await collect(stream)
+
+    if mode.is_async:
+        mode.run(async_check)
+        return
+    for stream in sync_spoils():
+        with pytest.raises(TypeError, match="read or closed before"):
+            collect(stream)
+
+
+def test_a_finished_generator(mode: Mode) -> None:
+    """A generator that has nothing left is a mistake, not a cut stream."""
+
+    async def agenerate() -> Any:
+        for event in EVENTS:
+            yield event
+
+    async def check_async() -> None:
+        generator = agenerate()
+        assert [event async for event in generator]
+        with pytest.raises(TypeError, match="read or closed before"):
+            await collect(generator)
+
+    if mode.is_async:
+        mode.run(check_async)
+        return
+    generator = (event for event in EVENTS)
+    list(generator)
+    with pytest.raises(TypeError, match="read or closed before"):
+        collect(generator)
+
+
+def test_an_sdk_stream_that_was_read_in_part(mode: Mode) -> None:
+    """A second iterator over a live stream is refused, although the stream has more to give."""
+
+    async def main() -> None:
+        stream = await mode.stream(body_of(EVENTS))
+        async with iter_text(stream) as chunks:
+            assert await anext(chunks) == "Hello, w"
+            with pytest.raises(TypeError, match="read or closed before"):
+                await collect(stream)
+
+    if mode.is_async:
+        mode.run(main)
+        return
+    with mode.stream(body_of(EVENTS)) as stream:
+        assert next(iter_text(stream)) == "Hello, w"
+        with pytest.raises(TypeError, match="read or closed before"):
+            collect(stream)
+
+
+def test_a_double_that_was_read_before() -> None:
+    """A response that was loaded at once is spent like any other."""
+    stream = loaded(Mode("sync"), body_of(EVENTS))
+    list(stream)
+    with pytest.raises(TypeError, match="read or closed before"):
+        collect(stream)
+
+
+# -- what is no stream of events --
+
+
+def test_a_response_that_is_no_event_stream(mode: Mode) -> None:
+    """An SDK stream over another kind of body is an error that names the content type."""
+    outcome = mode.read(lambda: iter_text(mode.stream(Recording((b"<html>",), content_type="text/html"))))
+    assert isinstance(outcome.error, StreamProtocolError)
+    assert "text/html" in str(outcome.error)
+
+
+def test_an_empty_body_of_bedrock_is_an_event_stream(mode: Mode) -> None:
+    """The content type of AWS is as good as that of the API."""
+    recording = Recording((), content_type="application/vnd.amazon.eventstream")
+    assert type(mode.read(lambda: iter_text(mode.stream(recording))).error) is StreamTruncatedError
+
+
+@pytest.mark.parametrize(
+    ("content", "expected"),
+    [
+        (b"<html>oops</html>", StreamProtocolError),
+        (b'{"type": "error"}', StreamProtocolError),
+        (b"event: ping\ndata: {}\n\n", StreamTruncatedError),
+        (b"event: ping\n\n", StreamTruncatedError),
+        (body_of(EVENTS[:3]) + b"event: message_delta\ndata: {oops\n\n", StreamProtocolError),
+        (b"", StreamTruncatedError),
+    ],
+)
+def test_a_response_that_was_loaded_at_once(mode: Mode, content: bytes, expected: type[Exception]) -> None:
+    """A test double gives its whole body at once, and looks closed; it is no spent stream for that."""
+    assert type(mode.read(lambda: collect(loaded(mode, content))).error) is expected
+    assert mode.message(lambda: collect(loaded(mode, body_of(EVENTS)))) == collect(EVENTS)
+
+
+# -- closing --
+
+
+def test_a_close_that_fails_hides_nothing(mode: Mode, monkeypatch: pytest.MonkeyPatch) -> None:
+    """A failing close of the response leaves the error of the stream as it is."""
+
+    def close(*_: object) -> Any:
+        raise OwnError
+
+    for name in ("Stream", "AsyncStream"):
+        monkeypatch.setattr(getattr(anthropic, name), "close", close)
+    outcome = mode.read(lambda: iter_text(mode.stream(body_of([*EVENTS[:3], error_event("api_error")]))))
+    assert outcome.items == ["Hello, w"]
+    assert isinstance(outcome.error, anthropic.InternalServerError)
+
+
+def test_a_failure_closes_the_live_response(mode: Mode) -> None:
+    """An error in the middle of a live stream leaves its response closed, through any number of stages."""
+    streams: list[Any] = []
+    body = body_of([*EVENTS[:3], error_event("api_error"), *EVENTS[3:]])
+
+    async def main() -> None:
+        streams.append(await mode.stream(body))
+        with contextlib.suppress(anthropic.APIError):
+            await collect(iter_events(streams[0]))
+        assert streams[0].response.is_closed  # now, and not only when the loop ends
+        streams.append(await mode.stream(body_of(message_events(("tool", {"a": 1}))).replace(b'{\\"a', b"oops")))
+        with contextlib.suppress(anthropic.APIError):
+            async for _ in iter_tool_calls(iter_events(streams[1])):
+                pass
+        assert streams[1].response.is_closed
+
+    if mode.is_async:
+        mode.run(main)
+    else:
+        streams.append(mode.stream(body))
+        with contextlib.suppress(anthropic.APIError):
+            collect(iter_events(streams[0]))
+        streams.append(mode.stream(body_of(message_events(("tool", {"a": 1}))).replace(b'{\\"a', b"oops")))
+        with contextlib.suppress(anthropic.APIError):
+            list(iter_tool_calls(iter_events(streams[1])))
+    assert [stream.response.is_closed for stream in streams] == [True, True]
+
+
+def test_leaving_early_closes_what_the_block_is_over(mode: Mode) -> None:
+    """A `with` block over an iterator closes the SDK's stream; closing twice is fine, reading on is an error."""
+
+    async def main() -> None:
+        stream = await mode.stream(body_of(EVENTS))
+        async with iter_text(stream) as chunks:
+            async for _ in chunks:
+                break
+        assert stream.response.is_closed
+        await chunks.aclose()
+        with pytest.raises(StreamConnectionError, match="closed before"):
+            await anext(chunks)
+
+    if mode.is_async:
+        mode.run(main)
+        return
+    stream = mode.stream(body_of(EVENTS))
+    with contextlib.closing(iter_text(stream)) as chunks:
+        next(chunks)
+    assert stream.response.is_closed
+    with chunks:
+        pass
+    with pytest.raises(StreamConnectionError, match="closed before"):
+        next(chunks)
+
+
+@ASYNC_MODES
+def test_an_unawaited_request_that_is_never_read(mode: Mode) -> None:
+    """Closing an iterator that was never read closes the coroutine that it was given, without a warning."""
+
+    async def main() -> None:
+        await iter_text(mode.stream(body_of(EVENTS))).aclose()
+
+    mode.run(main)
+    gc.collect()
+
+
+def test_closing_over_a_list_is_fine(mode: Mode) -> None:
+    """A source that has nothing to close is none to complain about."""
+
+    async def main() -> None:
+        async with iter_text(mode.source(EVENTS)) as chunks:
+            assert await chunks.__anext__() == "Hello, w"
+
+    if mode.is_async:
+        mode.run(main)
+    else:
+        with iter_text(EVENTS) as chunks:
+            assert next(chunks) == "Hello, w"
+    assert not hasattr(EVENTS, "close")
+
+
+def test_closing_closes_a_users_generator(mode: Mode) -> None:
+    """`close` reaches through stages to the source."""
+    closed: list[bool] = []
+
+    def events() -> Iterator[Any]:
+        try:
+            yield from EVENTS
+        finally:
+            closed.append(True)
+
+    async def aevents() -> Any:
+        try:
+            for event in EVENTS:
+                yield event
+        finally:
+            closed.append(True)
+
+    async def main() -> None:
+        async with iter_text(iter_events(aevents())) as chunks:
+            assert await chunks.__anext__() == "Hello, w"
+
+    if mode.is_async:
+        mode.run(main)
+    else:
+        with iter_text(iter_events(events())) as chunks:
+            assert next(chunks) == "Hello, w"
+    assert closed == [True]
+
+
+# -- a body that we read --
 
 
 class ReadOnlyError(Exception):

@@ -11,33 +11,15 @@ from claude_stream import (
     StreamError,
     StreamTruncatedError,
     ToolInputError,
-    collect,
     iter_blocks,
     iter_tool_calls,
     iter_tool_inputs,
 )
 from claude_stream.testing import message_events
-from tests.support import Mode
+from tests.support import Mode, tool_events
 
 eager_tool_calls = functools.partial(iter_tool_calls, eager=True)
 WEATHER = ("get_weather", {"city": "Paris"})
-
-
-def tool_events(raw: str, stop_reason: str | None, *, block_type: str = "tool_use", close: bool = True) -> list[Any]:
-    """Return a stream with a text and one tool call whose input is `raw`; no stop reason means no end."""
-    start, *text, delta, stop = message_events("Hello")
-    block = {"type": block_type, "id": "toolu_1", "name": "get_weather", "input": {}}
-    events: list[Any] = [start, *text, {"type": "content_block_start", "index": 1, "content_block": block}]
-    for piece in ("", *raw):
-        delta_json = {"type": "input_json_delta", "partial_json": piece}
-        events.append({"type": "content_block_delta", "index": 1, "delta": delta_json})
-    if close:
-        events.append({"type": "content_block_stop", "index": 1})
-    if stop_reason:
-        events += [{**delta, "delta": {"stop_reason": stop_reason}}, stop]
-    return events
-
-
 NOT_JSON = ['{"n": NaN}', '{"n": -Infinity}']
 BROKEN = ['{"city": oops}', '{"city": "Pa', "[1]", '"Paris"', "null", "{}}"]
 
@@ -140,12 +122,6 @@ def test_a_call_that_is_never_closed(mode: Mode, raw: str) -> None:
         assert "its block was never closed" in str(outcome.error)
 
 
-def test_a_call_that_is_never_closed_and_cut_before_its_first_byte(mode: Mode) -> None:
-    """`max_tokens` explains a call of which nothing came, open or closed."""
-    message = mode.message(lambda: collect(mode.source(tool_events("", "max_tokens", close=False))))
-    assert message.content[1].input == {}
-
-
 def test_a_text_block_that_is_never_closed_is_not_lost(mode: Mode) -> None:
     """A block that the message ended without closing comes at the end."""
     events = [event for event in message_events("Hello") if event["type"] != "content_block_stop"]
@@ -236,28 +212,6 @@ def test_content_of_message_start_is_a_block(mode: Mode) -> None:
     start["message"]["content"] = [{"type": "text", "text": "Hello"}]
     [block] = mode.read(lambda: iter_blocks(mode.source([start, *rest]))).items
     assert block.text == "Hello"
-
-
-@pytest.mark.parametrize(
-    ("raw", "certain"),
-    [("", {}), ('{"city": "Pa', {}), (' {"a": 1, "b": "x', {"a": 1}), ('{"a": 1, "b": "\ud83d', {"a": 1})],
-)
-def test_a_call_cut_by_max_tokens_in_a_collected_message(mode: Mode, raw: str, certain: object) -> None:
-    """`collect` gives the message as the SDK does, with the part of the input that is certain."""
-    message = mode.message(lambda: collect(mode.source(tool_events(raw, "max_tokens"))))
-    assert message.content[1].input == certain
-    assert message.stop_reason == "max_tokens"
-
-
-@pytest.mark.parametrize(
-    ("raw", "stop_reason"), [("{oops", "max_tokens"), ('{"a": "b', "end_turn"), ("[1", "max_tokens")]
-)
-def test_malformed_input_makes_collect_raise(mode: Mode, raw: str, stop_reason: str) -> None:
-    """What max_tokens cannot explain is a ToolInputError with the message."""
-    error = mode.read(lambda: collect(mode.source(tool_events(raw, stop_reason)))).error
-    assert isinstance(error, ToolInputError)
-    assert error.partial is not None
-    assert error.partial.content[0].text == "Hello"
 
 
 def test_tool_inputs_grow(mode: Mode) -> None:

@@ -104,6 +104,8 @@ def test_examples(example: Path, capsys: pytest.CaptureFixture[str]) -> None:
 HOW_TOS = sorted((ROOT / "docs" / "how-to").glob("*.md"))
 
 
+@pytest.mark.process
+@pytest.mark.slow
 @pytest.mark.parametrize("page", HOW_TOS, ids=lambda page: page.name)
 def test_how_to(page: Path, tmp_path: Path) -> None:
     """The files of a page are written down, and its commands run, in their order; a `text` block is how they end.

@@ -168,6 +168,8 @@ def _is_module(value: object) -> bool:
     return type(value) is type(sys)
 
 
+@pytest.mark.process
+@pytest.mark.slow
 def test_importing_brings_no_transport_and_no_test_tool() -> None:
     """`import claude_stream` loads nothing heavy that `import anthropic` has not loaded."""
     code = (
@@ -180,6 +182,7 @@ def test_importing_brings_no_transport_and_no_test_tool() -> None:
     assert "claude_stream.testing" not in loaded
 
 
+@pytest.mark.process
 def test_the_pytest_plugin_is_light() -> None:
     """Pytest loads it at every start, so it loads neither the SDK nor anything of ours but itself."""
     [plugin] = entry_points(group="pytest11", name="claude_stream")

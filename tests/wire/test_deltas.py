@@ -11,9 +11,9 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from claude_stream import from_sse, iter_events, open_stream
-from claude_stream._wire.events import to_event
-from claude_stream._wire.deltas import DELTA_STRINGS, DELTAS, EVENTS, Shape, SourcedEvent, event_of, wire_of
 from claude_stream._steps.helper_events import _BETA, _STABLE
+from claude_stream._wire.deltas import DELTA_STRINGS, DELTAS, EVENTS, Shape, SourcedEvent, event_of, wire_of
+from claude_stream._wire.events import to_event
 from claude_stream.testing import Recording, message_events, replay_client
 from tests.support import REQUEST, WITH_TODAYS_HELPER
 

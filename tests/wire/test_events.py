@@ -8,11 +8,12 @@ import pytest
 from anthropic import types
 from anthropic.types import beta as beta_types
 
-from claude_stream import UnknownEvent
+from claude_stream import StreamProtocolError, UnknownEvent, collect, iter_events, iter_text
 from claude_stream._wire.events import SourcedEvent, to_event, to_wire
-from claude_stream._json import excerpt
-from claude_stream.testing import message_events
+from claude_stream.testing import Recording, message_events
+from tests.support import REQUEST, Mode
 
+HELLO = message_events("Hello, world!")
 EVENTS = [
     *message_events({"type": "thinking", "thinking": "Hm", "signature": "c2ln"}, "Hello", ("tool", {"a": 1})),
     {
@@ -29,6 +30,30 @@ EVENTS = [
     {"type": "content_block_stop", "index": 0, "extra": 1},
     {"type": "news", "headline": "hello", "nested": {"list": [1]}},
 ]
+
+
+# -- what is no event --
+
+
+@pytest.mark.parametrize("item", [collect(HELLO), collect(HELLO).to_dict()])
+def test_a_finished_message_among_events(mode: Mode, item: Any) -> None:
+    """A message in the place of an event is a mistake that no retry mends."""
+    error = mode.read(lambda: iter_text(mode.source([item]))).error
+    assert isinstance(error, StreamProtocolError)
+    assert "a finished message is not an event" in str(error)
+    assert not error.retryable
+
+
+@pytest.mark.parametrize("item", ["data: x", b"data: x", 3, None])
+def test_items_that_are_no_events(mode: Mode, item: Any) -> None:
+    """A source that yields something else is a StreamProtocolError with what came before."""
+    outcome = mode.read(lambda: iter_text(mode.source([*HELLO[:3], item])))
+    assert outcome.items == ["Hello, w"]
+    assert isinstance(outcome.error, StreamProtocolError)
+    assert type(item).__name__ in str(outcome.error)
+
+
+# -- there and back --
 
 
 @pytest.mark.parametrize("beta", [False, True])
@@ -61,22 +86,11 @@ def test_an_event_that_the_sdk_mislabels_is_unknown() -> None:
     assert event.to_dict() == {"type": "news", "headline": "hello"}
 
 
-def test_what_the_helper_adds_is_left_out() -> None:
-    """The helper's own events are no events of the API, and its stop events carry too much."""
-    from anthropic.lib.streaming import (
-        BetaInputJsonEvent,
-        ParsedContentBlockStopEvent,
-        ParsedMessageStopEvent,
-        TextEvent,
-    )
-
-    assert to_wire(TextEvent.construct(type="text", text="a", snapshot="a")) is None
-    assert to_wire(BetaInputJsonEvent.construct(type="input_json", partial_json="", snapshot={})) is None
-    block = {"type": "text", "text": "a"}
-    stop = ParsedContentBlockStopEvent.construct(type="content_block_stop", index=1, content_block=block)
-    assert to_wire(stop) == {"type": "content_block_stop", "index": 1}
-    message_stop: Any = ParsedMessageStopEvent.construct(type="message_stop", message={})
-    assert to_wire(message_stop) == {"type": "message_stop"}
+def test_a_ping_is_an_unknown_event_with_all_its_fields() -> None:
+    """The SDK has no class for a ping; ours keeps the fields."""
+    [ping, *_] = iter_events([{"type": "ping", "at": 3}, *HELLO])
+    assert isinstance(ping, UnknownEvent)
+    assert ping.to_dict() == {"type": "ping", "at": 3}
 
 
 def test_a_mapping_will_do() -> None:
@@ -98,7 +112,49 @@ def test_fields_that_the_api_did_not_send_are_not_made_up() -> None:
     }
 
 
-def test_an_excerpt_is_short() -> None:
-    """An error message shows the beginning of what it complains about."""
-    assert excerpt(b"caf\xc3\xa9\xff") == "caf\xe9\ufffd"
-    assert excerpt({"a": "x" * 500}).endswith("... (509 characters)")
+def test_objects_of_the_source_are_handed_on(mode: Mode) -> None:
+    """`iter_events` gives the very objects that the source gave."""
+    events = list(iter_events(HELLO))
+    assert all(a is b for a, b in zip(mode.read(lambda: iter_events(mode.source(events))).items, events))
+
+
+# -- what the SDK's helper adds --
+
+
+def test_what_the_helper_adds_is_left_out() -> None:
+    """The helper's own events are no events of the API, and its stop events carry too much."""
+    from anthropic.lib.streaming import (
+        BetaInputJsonEvent,
+        ParsedContentBlockStopEvent,
+        ParsedMessageStopEvent,
+        TextEvent,
+    )
+
+    assert to_wire(TextEvent.construct(type="text", text="a", snapshot="a")) is None
+    assert to_wire(BetaInputJsonEvent.construct(type="input_json", partial_json="", snapshot={})) is None
+    block = {"type": "text", "text": "a"}
+    stop = ParsedContentBlockStopEvent.construct(type="content_block_stop", index=1, content_block=block)
+    assert to_wire(stop) == {"type": "content_block_stop", "index": 1}
+    message_stop: Any = ParsedMessageStopEvent.construct(type="message_stop", message={})
+    assert to_wire(message_stop) == {"type": "message_stop"}
+
+
+def test_the_sdks_helper_is_counted_once(mode: Mode) -> None:
+    """A MessageStream yields each text twice, raw and synthesised; here it counts once."""
+    body = Recording.from_events(message_events("Hello, world!", ("tool", {"a": 1})))
+
+    async def read_async() -> tuple[str, Any]:
+        async with mode.client(body, body).messages.stream(**REQUEST) as stream:
+            text = "".join([chunk async for chunk in iter_text(stream)])
+        async with mode.client(body).messages.stream(**REQUEST) as stream:
+            return text, await collect(stream)
+
+    if mode.is_async:
+        text, message = mode.run(read_async)
+    else:
+        with mode.client(body).messages.stream(**REQUEST) as stream:
+            text = "".join(iter_text(stream))
+        with mode.client(body).messages.stream(**REQUEST) as stream:
+            message = collect(stream)
+    assert text == "Hello, world!"
+    assert message == collect(message_events("Hello, world!", ("tool", {"a": 1})))

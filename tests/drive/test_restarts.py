@@ -1,0 +1,129 @@
+"""Restarts, without a network: when a stream is opened again, and what is shown of it."""
+
+from __future__ import annotations
+
+import logging
+from collections.abc import Callable
+from typing import Any
+
+import pytest
+
+from claude_stream import (
+    StreamBadRequestError,
+    StreamError,
+    StreamOverloadedError,
+    StreamTruncatedError,
+    collect,
+    iter_text,
+    with_restarts,
+    with_timeout,
+)
+from claude_stream._drive.pipeline import Options, drive
+from claude_stream._drive.restarts import backoff
+from claude_stream._drive.timeouts import Limits
+from claude_stream.testing import message_events
+from tests.clocks import Timeless
+from tests.support import Mode
+
+EVENTS = message_events("Hello, world!")
+OVERLOADED = message_events("Hello, world!", error="overloaded_error")
+FAILS_FIRST = [EVENTS[0], OVERLOADED[-1]]
+PING = {"type": "ping"}
+
+
+def opener(mode: Mode, *streams: list[dict[str, Any]]) -> tuple[Callable[[], Any], list[int]]:
+    """Return a function that opens one stream after the other, and a list that counts its calls."""
+    left, calls = iter(streams), []
+
+    def open_next() -> Any:
+        calls.append(len(calls))
+        return mode.source(next(left))
+
+    return open_next, calls
+
+
+def no_delay(_attempt: int) -> float:
+    return 0
+
+
+@pytest.mark.parametrize(
+    ("first", "expected"),
+    [
+        (OVERLOADED, StreamOverloadedError),  # content was handed out
+        (EVENTS[:2], StreamTruncatedError),  # a block had started
+        ([EVENTS[0], {"type": "error", "error": {"type": "invalid_request_error"}}], StreamBadRequestError),
+    ],
+)
+def test_no_restart(mode: Mode, first: list[dict[str, Any]], expected: type[StreamError]) -> None:
+    """After content, or for an error that would come again, there is no restart."""
+    open_next, calls = opener(mode, first, EVENTS)
+    outcome = mode.read(lambda: iter_text(with_restarts(open_next, delay=no_delay)))
+    assert type(outcome.error) is expected
+    assert calls == [0]
+
+
+def test_restarts_are_used_up(mode: Mode) -> None:
+    """After so many restarts the error is raised, with what the last try brought, which is handed out first."""
+    open_next, calls = opener(mode, *[FAILS_FIRST] * 3, EVENTS)
+    outcome = mode.read(lambda: with_restarts(open_next, restarts=2, delay=no_delay))
+    assert [event.type for event in outcome.items] == ["message_start"]
+    assert isinstance(outcome.error, StreamOverloadedError)
+    assert outcome.error.partial is not None
+    assert calls == [0, 1, 2]
+
+
+def test_a_restart(mode: Mode, caplog: pytest.LogCaptureFixture) -> None:
+    """A stream that fails before its first content is opened again: nothing of it is left, and it is told."""
+    told: list[StreamError] = []
+    waits: list[int] = []
+
+    def delay(attempt: int) -> float:
+        waits.append(attempt)
+        return 0.01
+
+    open_next, calls = opener(mode, FAILS_FIRST, [PING, *FAILS_FIRST], EVENTS)
+    with caplog.at_level(logging.WARNING, logger="claude_stream"):
+        events = mode.read(lambda: with_restarts(open_next, delay=delay, on_restart=told.append)).items
+    assert [event.type for event in events] == [event["type"] for event in EVENTS]
+    assert calls == [0, 1, 2]
+    assert waits == [1, 2]
+    assert [type(error) for error in told] == [StreamOverloadedError] * 2
+    assert [record.levelname for record in caplog.records] == ["WARNING"] * 2
+    assert "restart 2 of 2 in 0.01 s" in caplog.text
+
+
+def test_stages_on_restarts(mode: Mode) -> None:
+    """The message, the text and the limits are those of the stream that came through."""
+    open_next, _ = opener(mode, FAILS_FIRST, EVENTS)
+    assert mode.message(lambda: collect(with_restarts(open_next, delay=no_delay))) == collect(EVENTS)
+    open_next, _ = opener(mode, FAILS_FIRST, EVENTS)
+    chunks = mode.read(lambda: iter_text(with_timeout(with_restarts(open_next, delay=no_delay), first=5, idle=5)))
+    assert (chunks.items, chunks.error) == (["Hello, w", "orld!"], None)
+
+
+def test_a_limit_holds_for_each_attempt(timeless: Timeless) -> None:
+    """A stream that keeps waiting is opened again, with all of its time."""
+    streams = iter([(EVENTS[0], 0.4, *EVENTS[1:]), (EVENTS[0], 0.1, *EVENTS[1:])])
+    limits = Limits(first=0.25, clock=timeless.clock)
+
+    def make() -> Any:
+        restarting = with_restarts(lambda: timeless.paced(*next(streams)), delay=no_delay)
+        return iter_text(drive(restarting, options=Options(events=True, limits=limits)))
+
+    chunks = timeless.read(make)
+    assert (chunks.items, chunks.error) == (["Hello, w", "orld!"], None)
+
+
+def test_held_events_are_handed_out_at_the_end(mode: Mode) -> None:
+    """A message without content is complete with its last event, and nothing of it is lost."""
+    open_next, _ = opener(mode, message_events())
+    events = mode.read(lambda: with_restarts(open_next)).items
+    assert [event.type for event in events] == ["message_start", "message_delta", "message_stop"]
+    open_next, _ = opener(mode, message_events()[:-1])
+    assert len(mode.read(lambda: with_restarts(open_next)).items) == 2
+
+
+def test_backoff_grows_and_is_bounded() -> None:
+    """Half a second, doubling, at most eight, less up to a quarter."""
+    for attempt, most in ((1, 0.5), (2, 1.0), (5, 8.0), (50, 8.0)):
+        assert all(0.75 * most <= backoff(attempt) <= most for _ in range(50))

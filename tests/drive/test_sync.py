@@ -1,0 +1,107 @@
+"""The sync driver: one thread reads, another may close, and Ctrl-C comes at any time."""
+
+from __future__ import annotations
+
+import threading
+from collections.abc import Iterator
+from concurrent.futures import ThreadPoolExecutor
+from typing import Any
+
+import pytest
+
+from claude_stream import MessageStream, StreamConnectionError, StreamTruncatedError, iter_events, iter_text
+from claude_stream.testing import message_events
+from tests.support import PATIENCE, failing
+
+EVENTS = message_events("Hello, world!")
+
+
+def test_an_interrupt_is_never_swallowed() -> None:
+    """KeyboardInterrupt reaches the reader as it is."""
+    with pytest.raises(KeyboardInterrupt):
+        list(iter_text(failing(KeyboardInterrupt(), EVENTS[:3])))
+
+
+def test_going_on_after_ctrl_c() -> None:
+    """Whoever catches KeyboardInterrupt and reads on does not take what he has for the whole message."""
+    iterator = iter_text(failing(KeyboardInterrupt(), EVENTS[:3]))
+    assert next(iterator) == "Hello, w"
+    with pytest.raises(KeyboardInterrupt):
+        next(iterator)
+    with pytest.raises(StreamTruncatedError, match="the reading was interrupted") as caught:
+        next(iterator)
+    assert caught.value.partial is not None
+    with pytest.raises(StreamTruncatedError, match="the reading was interrupted"):
+        next(iterator)
+
+
+@pytest.mark.parametrize("make", [iter_text, lambda events: MessageStream(events).text_stream], ids=["driver", "view"])
+def test_a_second_thread_is_refused(make: Any) -> None:
+    """One reader at a time: the second gets a RuntimeError, and the first is not disturbed."""
+    in_source, go_on = threading.Event(), threading.Event()
+
+    def events() -> Iterator[Any]:
+        yield from EVENTS[:3]
+        in_source.set()
+        assert go_on.wait(PATIENCE)
+        yield from EVENTS[3:]
+
+    iterator = make(events())
+    chunks: list[str] = []
+    reader = threading.Thread(target=lambda: chunks.extend(iterator))
+    reader.start()
+    assert in_source.wait(PATIENCE)
+    with pytest.raises(RuntimeError, match="one reader at a time"):
+        next(iterator)
+    go_on.set()
+    reader.join(PATIENCE)
+    assert chunks == ["Hello, w", "orld!"]
+
+
+def test_closing_from_another_thread_never_looks_like_the_end() -> None:
+    """A reader whose stream another thread closes gets an error, also between two reads, that asks for no retry."""
+    iterator: Any = iter_text(iter(EVENTS))
+    read_one, closed = threading.Event(), threading.Event()
+    outcome: list[Any] = []
+
+    def read() -> None:
+        try:
+            for chunk in iterator:
+                outcome.append(chunk)
+                read_one.set()
+                assert closed.wait(PATIENCE)
+        except StreamConnectionError as exc:
+            outcome.append(exc)
+
+    reader = threading.Thread(target=read)
+    reader.start()
+    assert read_one.wait(PATIENCE)
+    iterator.close()
+    closed.set()
+    reader.join(PATIENCE)
+    assert outcome[0] == "Hello, w"
+    assert isinstance(outcome[1], StreamConnectionError)
+    assert not outcome[1].retryable
+    assert outcome[1].partial is not None
+    with pytest.raises(StreamConnectionError) as caught:
+        next(iterator)
+    assert caught.value is outcome[1]
+
+
+def test_closing_from_another_thread_after_a_failure() -> None:
+    """A stream that has failed before is not interrupted by a close."""
+    iterator: Any = iter_text(EVENTS[:3])
+    with ThreadPoolExecutor() as pool, pytest.raises(StreamTruncatedError):
+        pool.submit(list, iterator).result(PATIENCE)
+    iterator.close()
+    with pytest.raises(StreamTruncatedError):
+        next(iterator)
+
+
+def test_closing_a_whole_message_from_another_thread_is_no_error() -> None:
+    """A reader that has got the whole message, and not yet its end, loses nothing by a close."""
+    iterator: Any = iter_events(EVENTS)
+    with ThreadPoolExecutor() as pool:
+        pool.submit(lambda: [next(iterator) for _ in EVENTS]).result(PATIENCE)
+    iterator.close()
+    assert list(iterator) == []
