@@ -149,7 +149,7 @@ def quick() -> list[Measurement]:
         *traced("sync", TRACED[:1], seconds=1),
         partial(tool, SHAPE, TOOL_80_KB, [TOOL_TARGETED], seconds=3),
         partial(twice_the_input, 5),
-        partial(memory_of_text, 1),
+        partial(memory_of_text, 3),
         partial(memory_of_waiting, 1_000),
         partial(import_time, 2),
     ]

@@ -54,10 +54,10 @@ def _row(case: str, ours: float, theirs: float, target: float | None = None) -> 
     return row(group, case, "MB", [ours / MEGABYTE], [theirs / MEGABYTE], target=target)
 
 
-def accumulating(make: Callable[[int], Iterator[dict[str, Any]]]) -> Callable[[int], str]:
-    """Return what feeds an `Accumulator` with dicts, and returns the text of the message."""
+def accumulating(make: Callable[[int], Iterator[dict[str, Any]]]) -> Callable[[int], int]:
+    """Return what feeds an `Accumulator` with dicts, and returns how long the text is."""
 
-    def run(deltas: int) -> str:
+    def run(deltas: int) -> int:
         accumulator = Accumulator()
         for event in make(deltas):
             accumulator.feed(event)
@@ -105,21 +105,22 @@ def behind_many_blocks(deltas: int) -> Iterator[dict[str, Any]]:
     yield from (last_stop, end, stop)
 
 
-def text_of(message: Any) -> str:
-    return "".join([block.text for block in message.content])  # the string itself, if it is one
+def text_of(message: Any) -> int:
+    """Return how long the text is: joining several blocks would take memory of its own."""
+    return sum(len(block.text) for block in message.content)
 
 
-def through_client(read: Callable[[Any], Any]) -> Callable[[int], str]:
-    """Return what reads a body with a client, and returns the text."""
+def through_client(read: Callable[[Any], Any]) -> Callable[[int], int]:
+    """Return what reads a body with a client, and returns how long the text is."""
 
-    def run(deltas: int) -> str:
+    def run(deltas: int) -> int:
         text: str = read(SimpleNamespace(client=sync_client(Transport(text_chunks(deltas)))))[0]
-        return text
+        return len(text)
 
     return run
 
 
-RUNS: dict[str, Callable[[int], str]] = {
+RUNS: dict[str, Callable[[int], int]] = {
     "accumulator": accumulating(events),
     "accumulator, with pings": accumulating(with_pings),
     "accumulator, two open blocks": accumulating(two_open_blocks),
@@ -143,18 +144,18 @@ def resident(which: str) -> int:
     return resource.getrusage(resource.RUSAGE_SELF).ru_maxrss  # of macOS: bytes, and the peak
 
 
-def peak(run: Callable[[int], str], how: str, deltas: int) -> int:
+def peak(run: Callable[[int], int], how: str, deltas: int) -> int:
     """Return how many bytes a run adds to this process at its peak."""
     run(100)
     if how == "traced":
         tracemalloc.start()
-        text = run(deltas)
+        length = run(deltas)
         found = tracemalloc.get_traced_memory()[1]
     else:
         before = resident("VmRSS")
-        text = run(deltas)
+        length = run(deltas)
         found = resident("VmHWM") - before
-    if len(text) != deltas * len(piece(0)):
+    if length != deltas * len(piece(0)):
         raise AssertionError("the text is not whole")
     return found
 
