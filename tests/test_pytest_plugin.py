@@ -67,7 +67,8 @@ def run_pytest(folder: Path, *arguments: str) -> subprocess.CompletedProcess[str
     """Run pytest in a process and a folder of its own, with every plugin that is installed."""
     command = [sys.executable, "-m", "pytest", "-p", "no:cacheprovider", *arguments]
     outside = {name: value for name, value in os.environ.items() if name != "PYTEST_ADDOPTS"}  # those of this suite
-    return subprocess.run(command, cwd=folder, env=outside, capture_output=True, text=True, timeout=PATIENCE, check=False)
+    options = {"cwd": folder, "env": outside, "timeout": PATIENCE}
+    return subprocess.run(command, **options, capture_output=True, text=True, check=False)
 
 
 @pytest.fixture

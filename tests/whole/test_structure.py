@@ -44,6 +44,7 @@ ORDER = [
     "_drive.misuse",
     "_drive.connection",
     "_drive.timeouts",
+    "_drive.waits",
     "_drive.source",
     "_drive.reader",
     "_drive.sync",
@@ -75,8 +76,21 @@ KIT_MAY_LOOK_INTO = {"_json", "_step", "_wire.sse", "_drive.pipeline"}
 THIRD_PARTY = {"anthropic", "anyio", "jiter", "pydantic", "typing_extensions"}
 MORE_THIRD_PARTY = {"testing._replay": {"httpx"}, "_pytest_plugin": {"pytest"}}
 ASYNC = {
-    *("_drive.aio", "_drive.reader", "_drive.restarts", "_drive.source", "_message_stream", "_open"),
+    *("_drive.aio", "_drive.reader", "_drive.restarts", "_drive.source", "_drive.waits", "_message_stream", "_open"),
     *("testing._http", "testing._record", "testing._replay"),
+}
+
+TESTS = Path(__file__).parents[1]
+# Every other module has a test file of its name, in a folder of its package's.
+WITHOUT_TESTS_OF_THEIR_OWN = {
+    "": "loads the names of _public, which this file looks at",
+    "_public": "a list of names, which this file looks at",
+    "_params": "types only; tests/typing",
+    "_sources": "types only; tests/typing",
+    "_wire": "a docstring",
+    "_steps": "a docstring",
+    "_drive": "a docstring",
+    "testing": "a list of names, which this file looks at",
 }
 
 
@@ -209,3 +223,33 @@ def test_ci_runs_the_commands_of_the_readme() -> None:
     named = [command for command in commands if "FOLDER" not in command and "tox" not in command]
     assert len(named) == 8
     assert [command for command in named if command not in ci] == []
+
+
+def file_of(module: str) -> Path:
+    """Return where the tests of a module stand: `_wire.sse` has `wire/test_sse.py`."""
+    *packages, name = (part.strip("_") for part in module.split("."))
+    return TESTS.joinpath(*packages, f"test_{name}.py")
+
+
+@pytest.mark.parametrize("module", MODULES)
+def test_every_module_has_its_test_file(module: str) -> None:
+    """Who changes a module knows where its tests are; and a list that is out of date says so."""
+    assert file_of(module).is_file() is (module not in WITHOUT_TESTS_OF_THEIR_OWN)
+
+
+def test_every_test_file_has_its_module() -> None:
+    """What is about no single module stands in `whole`."""
+    files = {file for file in TESTS.rglob("test_*.py") if "whole" not in file.parts}
+    assert files == {file_of(module) for module in set(MODULES) - set(WITHOUT_TESTS_OF_THEIR_OWN)}
+
+
+@pytest.mark.parametrize("file", sorted(TESTS.rglob("*.py")), ids=lambda file: str(file.relative_to(TESTS)))
+def test_nobody_imports_from_a_test_file(file: Path) -> None:
+    """What two test files share stands in a module of its own."""
+    names: set[str] = set()
+    for node in ast.walk(ast.parse(file.read_text())):
+        if isinstance(node, ast.Import):
+            names |= {alias.name for alias in node.names}
+        elif isinstance(node, ast.ImportFrom):
+            names |= {f"{node.module or ''}.{alias.name}" for alias in node.names}
+    assert [name for name in names if any(part.startswith("test_") for part in name.split("."))] == []
