@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import asyncio
 import gc
+import sys
 import weakref
 from typing import Any
 
@@ -184,6 +185,7 @@ def test_a_task_does_not_interrupt_itself(timeless: Timeless) -> None:
 
 
 @ASYNC
+@pytest.mark.skipif(sys.version_info < (3, 11), reason="Python 3.10 does not count cancellations")
 @pytest.mark.parametrize("limited", [False, True])
 def test_a_cancellation_by_others_is_theirs(timeless: Timeless, limited: bool) -> None:
     """A task that is cancelled while it waits is cancelled, at a limit or not, and interrupted or not."""
@@ -207,6 +209,35 @@ def test_a_cancellation_by_others_is_theirs(timeless: Timeless, limited: bool) -
 
     timeless.run(main)
     assert ended == ["reader"]
+
+
+@ASYNCIO
+@pytest.mark.parametrize("passes_on", [None, ValueError("of the user")])
+def test_who_is_waited_for_may_keep_a_cancellation_for_itself(timeless: Timeless, passes_on: Exception | None) -> None:
+    """A generator that swallows the cancellation, or makes something else of it, is left all the same, and for good."""
+
+    async def stubborn() -> str:
+        try:
+            return str(await nothing())
+        except asyncio.CancelledError:
+            if passes_on is not None:
+                raise passes_on from None
+            return "kept"
+
+    async def main() -> None:
+        waits = waits_for(None)
+
+        async def reader() -> None:
+            with pytest.raises(Interrupted):
+                await waits.until(stubborn)
+            await anyio.sleep(0)  # the cancellation is taken back: nothing is left to arrive here
+
+        async with anyio.create_task_group() as group:
+            group.start_soon(reader)
+            await anyio.wait_all_tasks_blocked()
+            assert waits.interrupt()
+
+    timeless.run(main)
 
 
 @ASYNCIO

@@ -61,12 +61,16 @@ class AsyncioWaits:
         """
         task = self._task = asyncio.current_task()
         try:
-            if self._patience is None:
-                return await wait()
-            return await self._within(self._patience, wait)
-        except asyncio.CancelledError:
-            if self._ends_by is None or task is None or not _taken_back(task):
+            item = await (wait() if self._patience is None else self._within(self._patience, wait))
+        except BaseException as exc:
+            if self._ends_by is None:
                 raise
+            if not _taken_back(task) and isinstance(exc, asyncio.CancelledError):
+                raise  # somebody else cancels the task as well
+        else:
+            if self._ends_by is None:
+                return item
+            _taken_back(task)  # who was waited for has made nothing of the cancellation
         finally:
             self._task = None
         error, self._ends_by = self._ends_by(), None
@@ -120,9 +124,12 @@ def _ring(waits: Callable[[], AsyncioWaits | None], grace: int) -> None:
         alive.ring(grace)
 
 
-def _taken_back(task: asyncio.Task[Any]) -> bool:
-    """Take back the cancellation by which we ended a wait, and return whether it was the only one."""
-    uncancel: Callable[[], int] = getattr(task, "uncancel", int)  # which Python 3.10 does not count
+def _taken_back(task: asyncio.Task[Any] | None) -> bool:
+    """Take back the cancellation by which we ended a wait, and return whether it was the only one.
+
+    Python 3.10 does not count them: there, a close that meets another cancellation in the same turn of the loop wins.
+    """
+    uncancel: Callable[[], int] = getattr(task, "uncancel", int)
     return uncancel() == 0
 
 
