@@ -54,6 +54,7 @@ class Source:
     def __init__(self, given: Any, *, is_async: bool) -> None:
         self.given = given
         self.is_async = is_async
+        self._unclosed = threading.Lock()  # taken by the first close: a generator cannot be closed by two at once
 
     def decoder(self) -> AnyStep | None:
         """Return the step that makes events of the items, or None if they are events."""
@@ -127,15 +128,15 @@ class Source:
         """Do the same for an async source."""
 
     def close(self) -> None:
-        """Close the source, if it can be closed."""
+        """Close the source, if it can be closed and nobody else is at it."""
         close = getattr(self.given, "close", None)
-        if close is not None:
+        if close is not None and self._unclosed.acquire(blocking=False):
             close()
 
     async def aclose(self) -> None:
         """Do the same for an async source."""
         close = getattr(self.given, "aclose", None) or getattr(self.given, "close", None)
-        closing = close() if close is not None else None
+        closing = close() if close is not None and self._unclosed.acquire(blocking=False) else None
         if inspect.isawaitable(closing):
             await closing
 

@@ -72,9 +72,8 @@ class AsyncioWaits:
                 return item
             _taken_back(task)  # who was waited for has made nothing of the cancellation
         finally:
-            self._task = None
-        error, self._ends_by = self._ends_by(), None
-        raise error
+            self._task, ends_by, self._ends_by = None, self._ends_by, None
+        raise ends_by()
 
     async def _within(self, patience: Patience, wait: Wait) -> Any:
         left, clock = patience.left(0), patience.clock
