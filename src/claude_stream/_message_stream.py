@@ -14,6 +14,7 @@ from anthropic.types import ParsedMessage, ToolUseBlock
 from typing_extensions import Self, TypeVar
 
 from ._drive.aio import AsyncReader
+from ._drive.misuse import AsyncOnly
 from ._drive.pipeline import AnyReader, MakeSteps, Options, drive, over
 from ._drive.reader import View
 from ._drive.sync import Reader
@@ -210,7 +211,7 @@ class MessageStream(_Stream[MessageT]):
         self._rest.close()
 
 
-class AsyncMessageStream(_Stream[MessageT]):
+class AsyncMessageStream(AsyncOnly, _Stream[MessageT]):
     """The same as `MessageStream`, for an async source, on asyncio or trio. One task may read it.
 
     Example:

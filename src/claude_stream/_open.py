@@ -19,6 +19,7 @@ from anthropic.types import ParsedMessage
 from anthropic.types.beta.parsed_beta_message import ParsedBetaMessage
 from typing_extensions import Unpack
 
+from ._drive.misuse import AsyncOnly
 from ._drive.pipeline import drive, restarting
 from ._drive.restarts import Restarts, backoff
 from ._drive.source import Body, SDKStream, Source, stream_observer
@@ -171,6 +172,8 @@ def open_stream(
 
 def _messages_of(client: Any) -> Any:
     messages = getattr(client, "messages", client)
+    if isinstance(client, type):
+        raise TypeError(f"a client was expected, and this is the class {client.__name__}: pass {client.__name__}()")
     if not hasattr(messages, "with_streaming_response") or not hasattr(messages, "create"):
         raise TypeError(f"a client of the SDK was expected, or its messages, and this is {type(client).__name__}")
     return messages
@@ -250,7 +253,7 @@ class _Manager(_Request):
             self._streams.pop().close()
 
 
-class _AsyncManager(_Request):
+class _AsyncManager(AsyncOnly, _Request):
     """The same for an async client."""
 
     async def __aenter__(self) -> AsyncMessageStream[Any]:
@@ -293,6 +296,8 @@ def wrap_client(
         ...     stream.get_final_text()
         'Hello, world!'
     """
+    if isinstance(client, type):
+        raise TypeError(f"a client was expected, and this is the class {client.__name__}: pass {client.__name__}()")
     if not hasattr(client, "messages") or not hasattr(client, "with_options"):
         raise TypeError(f"a client of the SDK was expected, and this is {type(client).__name__}")
     options = {

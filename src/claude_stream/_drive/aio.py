@@ -15,6 +15,7 @@ import anyio
 from typing_extensions import Self
 
 from .._step import AnyStep, flow
+from .misuse import AsyncOnly
 from .reader import BaseReader, MessageT, T
 from .timeouts import Patience
 from .waits import AsyncioWaits, Interrupted, TrioWaits, Wait, waits_for
@@ -33,7 +34,7 @@ def _send(steps: Sequence[AnyStep], item: Any) -> Iterator[Any]:
     return iter(outs)
 
 
-class AsyncReader(BaseReader[T, MessageT], AsyncIterator[T]):
+class AsyncReader(AsyncOnly, BaseReader[T, MessageT], AsyncIterator[T]):
     """The same as `Reader`, for an async source, on asyncio or trio.
 
     One task may read it, and a second one gets a RuntimeError. `aclose` may be called from any task of the same

@@ -8,8 +8,8 @@ from __future__ import annotations
 
 import inspect
 import types
-from collections.abc import AsyncIterable, Awaitable, Iterable, Mapping
-from typing import Literal, TypeAlias
+from collections.abc import AsyncIterable, Awaitable, Iterable, Iterator, Mapping
+from typing import TYPE_CHECKING, Literal, TypeAlias
 
 import anthropic
 from anthropic.lib.streaming import (
@@ -52,14 +52,28 @@ def kind_of(given: object) -> Kind:
     if isinstance(given, _ASYNC):
         return "async"
     _refuse(given)
+    if isinstance(given, AsyncOnly):  # our readers and streams are told apart before
+        raise _unknown(given)
     if isinstance(given, Awaitable):  # before Iterable, because an asyncio.Task is one, too
         return "awaitable"
     if isinstance(given, Iterable):  # what is both is sync, as the overloads have it; aiter() of it is async
         return "sync"
     if isinstance(given, AsyncIterable):
         return "async"
-    hint = ": pass what its parse() gives" if hasattr(given, "parse") else ""
-    raise TypeError(f"a stream of events was expected, and this is {name_of(given)}{hint}: {given!r:.200}")
+    raise _unknown(given)
+
+
+def _unknown(given: object) -> TypeError:
+    hint = ""
+    if hasattr(given, "parse"):
+        hint = ": pass what its parse() gives"
+    elif hasattr(given, "__enter__") or hasattr(given, "__aenter__"):
+        hint = (
+            ", which is not entered yet: write `with ... as stream:` (`async with` on an async client), pass `stream`"
+        )
+    elif callable(given):
+        hint = ", which has to be called: pass what it gives"
+    return TypeError(f"a stream of events was expected, and this is {name_of(given)}{hint}: {given!r:.200}")
 
 
 def _refuse(given: object) -> None:
@@ -71,7 +85,9 @@ def _refuse(given: object) -> None:
             "(`async with` on an async client) and pass `stream`"
         )
     if isinstance(given, anthropic.BaseModel):
-        raise TypeError(f"this is a finished {name}, not a stream: call create() with stream=True")
+        if getattr(given, "type", None) == "message":
+            raise TypeError(f"this is a finished {name}, not a stream: call create() with stream=True")
+        raise TypeError(f"a stream of events was expected, and this is a single {name}: put the events in a list")
     if isinstance(given, (str, bytes, bytearray)):
         raise TypeError(
             f"a stream was expected, and this is {name}: text is text already, a body goes through "
@@ -80,7 +96,9 @@ def _refuse(given: object) -> None:
     if isinstance(given, Mapping):
         raise TypeError("a stream of events was expected, and this is a single dict: put the events in a list")
     if inspect.iscoroutinefunction(given) or inspect.ismethod(given):
-        raise TypeError(f"{name} has to be called: pass create(..., stream=True), not create")
+        raise TypeError(
+            f"{name} has to be called: pass what it gives, as with create(..., stream=True) or iter_bytes()"
+        )
 
 
 def name_of(given: object) -> str:
@@ -88,3 +106,18 @@ def name_of(given: object) -> str:
     if isinstance(given, types.MethodType):
         return f"the method {given.__name__}()"
     return type(given).__name__
+
+
+class AsyncOnly:
+    """What async readers, streams and managers answer to the syntax of sync ones."""
+
+    if not TYPE_CHECKING:  # type checkers know better than to take them for iterables
+
+        def __iter__(self) -> Iterator[object]:
+            raise TypeError(f"{name_of(self)} is async: write `async for`")
+
+        def __enter__(self) -> object:
+            raise TypeError(f"{name_of(self)} is async: write `async with`")
+
+        def __exit__(self, *exc_info: object) -> None:
+            """Be there, because Python looks for it before it enters."""

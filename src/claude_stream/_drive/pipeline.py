@@ -76,6 +76,7 @@ def drive(
     Raises:
         TypeError: if this is no stream of events.
     """
+    given = getattr(given, "_reader", given)  # a stream of ours is read by its one cursor
     if _is_reader(given):
         return _stage(given, make_steps, options)
     source = given if isinstance(given, Source) else source_of(given, chunks=options.chunks)

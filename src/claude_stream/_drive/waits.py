@@ -63,17 +63,18 @@ class AsyncioWaits:
         try:
             item = await (wait() if self._patience is None else self._within(self._patience, wait))
         except BaseException as exc:
-            if self._ends_by is None:
+            error = self._ends_by
+            others = error is not None and not _taken_back(task) and isinstance(exc, asyncio.CancelledError)
+            if error is None or others:
                 raise
-            if not _taken_back(task) and isinstance(exc, asyncio.CancelledError):
-                raise  # somebody else cancels the task as well
         else:
-            if self._ends_by is None:
+            error = self._ends_by
+            if error is None:
                 return item
             _taken_back(task)  # who was waited for has made nothing of the cancellation
         finally:
-            self._task, ends_by, self._ends_by = None, self._ends_by, None
-        raise ends_by()
+            self._task = self._ends_by = None
+        raise error()
 
     async def _within(self, patience: Patience, wait: Wait) -> Any:
         left, clock = patience.left(0), patience.clock
