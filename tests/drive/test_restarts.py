@@ -4,16 +4,20 @@ from __future__ import annotations
 
 import logging
 from collections.abc import Callable
+from concurrent.futures import ThreadPoolExecutor
 from typing import Any
 
+import anyio
 import pytest
 
 from claude_stream import (
     StreamBadRequestError,
+    StreamConnectionError,
     StreamError,
     StreamOverloadedError,
     StreamTruncatedError,
     collect,
+    iter_events,
     iter_text,
     with_restarts,
     with_timeout,
@@ -127,3 +131,84 @@ def test_backoff_grows_and_is_bounded() -> None:
     """Half a second, doubling, at most eight, less up to a quarter."""
     for attempt, most in ((1, 0.5), (2, 1.0), (5, 8.0), (50, 8.0)):
         assert all(0.75 * most <= backoff(attempt) <= most for _ in range(50))
+
+
+def test_an_interrupted_delay_is_no_end(mode: Mode) -> None:
+    """A delay that a cancellation or Ctrl-C has ended gives up: reading on raises, as half a stream must."""
+    open_next, calls = opener(mode, FAILS_FIRST, EVENTS)
+
+    async def main() -> None:
+        reader: Any = iter_text(with_restarts(open_next, delay=lambda _: 9))
+        with anyio.move_on_after(0.01) as scope:
+            await anext(reader)
+        assert scope.cancelled_caught
+        for _ in range(2):
+            with pytest.raises(StreamOverloadedError):
+                await anext(reader)
+        assert not reader.complete
+
+    def interrupted(_attempt: int) -> float:
+        raise KeyboardInterrupt
+
+    if mode.is_async:
+        mode.run(main)
+    else:
+        reader: Any = iter_text(with_restarts(open_next, delay=interrupted))
+        with pytest.raises(KeyboardInterrupt):
+            next(reader)
+        for _ in range(2):
+            with pytest.raises(StreamError):
+                next(reader)
+        assert not reader.complete
+    assert calls == [0]
+
+
+def test_closing_in_a_delay(mode: Mode) -> None:
+    """A close from elsewhere ends the delay at once, with an error that asks for no retry."""
+    open_next, calls = opener(mode, FAILS_FIRST, EVENTS)
+    readers: list[Any] = []
+
+    async def main() -> None:
+        readers.append(iter_text(with_restarts(open_next, delay=lambda _: 900)))
+        async with anyio.create_task_group() as group:
+
+            async def close() -> None:
+                await anyio.wait_all_tasks_blocked()
+                await readers[0].aclose()
+
+            group.start_soon(close)
+            with pytest.raises(StreamConnectionError, match="closed before") as caught:
+                await anext(readers[0])
+            assert not caught.value.retryable
+
+    def close_meanwhile(_attempt: int) -> float:
+        with ThreadPoolExecutor() as pool:  # as a stop button does
+            pool.submit(readers[0].close).result(9)
+        return 900
+
+    if mode.is_async:
+        mode.run(main)
+    else:
+        readers.append(iter_text(with_restarts(open_next, delay=close_meanwhile)))
+        with pytest.raises(StreamConnectionError, match="closed before") as caught:
+            next(readers[0])
+        assert not caught.value.retryable
+    assert calls == [0]
+
+
+def test_a_limit_is_set_before_the_first_read(mode: Mode) -> None:
+    """A time limit on a reader that has begun could not be kept, and is refused."""
+
+    async def main() -> None:
+        reader: Any = iter_events(mode.source(EVENTS))
+        await anext(reader)
+        with pytest.raises(TypeError, match="before the first read"):
+            with_timeout(reader, idle=1)
+
+    if mode.is_async:
+        mode.run(main)
+        return
+    reader: Any = iter_events(mode.source(EVENTS))
+    next(reader)
+    with pytest.raises(TypeError, match="before the first read"):
+        with_timeout(reader, idle=1)
