@@ -83,9 +83,15 @@ def test_an_error_before_the_response_is_the_sdks(mode: Mode) -> None:
     assert type(caught.value) is anthropic.NotFoundError
 
 
-def test_leaving_a_block_that_was_never_entered() -> None:
-    """An open_stream that nobody enters sends nothing and warns nobody."""
-    open_stream(Mode("asyncio").client(HELLO), **REQUEST)
+def test_leaving_a_block_that_was_never_entered(mode: Mode) -> None:
+    """An open_stream that nobody enters sends nothing and warns nobody; there is nothing to close."""
+    client = mode.client(HELLO)
+    manager: Any = open_stream(client, **REQUEST)
+    if mode.is_async:
+        mode.run(lambda: manager.__aexit__(None, None, None))
+    else:
+        manager.__exit__(None, None, None)
+    assert client.requests == []
 
 
 # -- reading --

@@ -11,16 +11,18 @@ import pytest
 
 from claude_stream import (
     StreamConnectionError,
+    StreamOverloadedError,
     StreamTruncatedError,
     collect,
     from_sse,
     iter_events,
     iter_text,
     iter_tool_calls,
+    with_timeout,
 )
 from claude_stream.testing import message_events
 from tests.faults import error_event
-from tests.support import Mode, assert_same_error_again, body_of
+from tests.support import Either, Mode, assert_same_error_again, body_of, by_hand, failing
 
 pytestmark = pytest.mark.usefixtures("only_new_garbage")
 
@@ -120,3 +122,63 @@ def test_an_abandoned_iterator_warns_nobody(mode: Mode) -> None:
             for _ in iter_text(mode.source(EVENTS)):
                 break
         gc.collect()
+
+
+@pytest.mark.parametrize("function", [iter_text, iter_events, collect])
+def test_a_fault_behind_a_message_that_is_complete_by_its_stop_reason(mode: Mode, function: Any) -> None:
+    """With a stop reason and no block open the message is whole, whatever the transport then does."""
+    body = body_of(EVENTS[:-1])
+    outcome = mode.read(lambda: function(from_sse(mode.source(failing(ConnectionResetError(), [body])))))
+    assert outcome.error is None
+    if function is collect:
+        assert outcome.items == [collect(EVENTS)]
+    else:
+        assert len(outcome.items) == (2 if function is iter_text else len(EVENTS) - 1)
+
+
+def test_an_error_event_behind_a_stop_reason_still_counts(mode: Mode) -> None:
+    """The API itself says that something is wrong: that is no matter of the transport."""
+    events = [*EVENTS[:-1], error_event("overloaded_error")]
+    assert type(mode.read(lambda: iter_text(mode.source(events))).error) is StreamOverloadedError
+
+
+def test_a_limit_for_a_reader_that_has_begun(mode: Mode) -> None:
+    """It is too late to say how long the first content may take: that is a mistake, and it names the fix."""
+
+    async def main() -> None:
+        events = iter_events(mode.source(EVENTS))
+        await anext(Either(events))
+        with pytest.raises(TypeError, match="before the first read"):
+            with_timeout(events, idle=1)
+
+    mode.run(main) if mode.is_async else by_hand(main())
+
+
+def test_who_answered(mode: Mode) -> None:
+    """`request_id` is what to quote to Anthropic's support; where there is no response there is none."""
+    made: list[Any] = []
+
+    def make(source: Any) -> Any:
+        made.append(iter_text(source))
+        return made[-1]
+
+    assert mode.read(lambda: make(mode.stream(body_of(EVENTS)))).error is None
+    assert mode.read(lambda: make(mode.source(EVENTS))).error is None
+    assert [reader.request_id for reader in made] == ["req_replay", None]
+
+
+def test_how_a_reader_is_shown(mode: Mode) -> None:
+    """Its class, the error that ended it if one did, and the message so far."""
+    name = "AsyncReader" if mode.is_async else "Reader"
+    made: list[Any] = []
+
+    def make(events: list[Any]) -> Any:
+        made.append(iter_text(mode.source(events)))
+        return made[-1]
+
+    assert repr(make(EVENTS)) == f"<{name}: no message yet>"
+    mode.read(lambda: make(EVENTS))
+    assert repr(made[-1]) == f"<{name}: complete, end_turn; text; 13 characters of text; 12 tokens out>"
+    mode.read(lambda: make(EVENTS[:3]))
+    so_far = "not complete; text; 8 characters of text; 1 tokens out"
+    assert repr(made[-1]) == f"<{name}: StreamTruncatedError; {so_far}>"

@@ -6,10 +6,14 @@ import contextlib
 import gc
 import gzip
 import importlib
-from collections.abc import Callable, Iterator
+import socket
+import threading
+from collections.abc import AsyncIterator, Callable, Iterator
+from types import SimpleNamespace
 from typing import Any
 
 import anthropic
+import anyio
 import pytest
 
 from claude_stream import (
@@ -24,10 +28,13 @@ from claude_stream import (
     open_stream,
     tap,
 )
+from claude_stream._drive.connection import DRAIN_SECONDS
+from claude_stream._drive.source import Body as LiveBody
 from claude_stream.testing import Recording, message_events
 from claude_stream.testing._http import http_package
+from tests.clocks import Timeless
 from tests.faults import error_event
-from tests.support import ASYNC_MODES, REQUEST, Mode, OwnError, body_of
+from tests.support import ASYNC_MODES, REQUEST, AsyncItems, Mode, OwnError, body_of
 
 pytestmark = pytest.mark.usefixtures("only_new_garbage")
 
@@ -290,6 +297,126 @@ def test_closing_closes_a_users_generator(mode: Mode) -> None:
     assert closed == [True]
 
 
+# -- the end of a response --
+
+
+class AsyncBody(http.AsyncByteStream):
+    """A body on its way that gives a whole message, and then does not end."""
+
+    def __init__(self) -> None:
+        self.waited_for = 0
+        self.closed = 0
+
+    def __aiter__(self) -> Any:
+        return self._Chunks(self)
+
+    async def aclose(self) -> None:
+        self.closed += 1
+
+    class _Chunks(AsyncItems):
+        def __init__(self, body: AsyncBody) -> None:
+            super().__init__(HELLO)
+            self._body = body
+
+        async def __anext__(self) -> Any:
+            try:
+                return await super().__anext__()
+            except StopAsyncIteration:
+                self._body.waited_for += 1
+                await anyio.sleep_forever()
+
+
+def async_client_over(body: AsyncBody, version: bytes = b"HTTP/1.1") -> Any:
+    """Return an async client whose every request is answered with this body."""
+    headers = {"content-type": "text/event-stream"}
+    extensions = {"http_version": version}
+    answer = http.Response(200, headers=headers, stream=body, extensions=extensions)
+    client = http.AsyncClient(transport=http.MockTransport(lambda _: answer))
+    return anthropic.AsyncAnthropic(api_key="key", max_retries=0, http_client=client)
+
+
+@pytest.mark.parametrize("timeless", ["asyncio", "trio"], indirect=True)
+def test_how_long_an_async_response_is_waited_for(timeless: Timeless) -> None:
+    """A body that does not end after message_stop is given up after a quarter of a second, to the millisecond."""
+    body = AsyncBody()
+
+    async def main() -> None:
+        async with open_stream(async_client_over(body), **REQUEST) as stream:
+            start = timeless.clock()
+            assert await stream.get_final_text() == "Hello, world!"
+            assert timeless.clock() - start == pytest.approx(DRAIN_SECONDS)
+        assert timeless.clock() - start == pytest.approx(DRAIN_SECONDS)
+
+    timeless.run(main)
+    assert body.closed >= 1
+    assert DRAIN_SECONDS == 0.25
+
+
+def test_how_long_a_sync_response_is_waited_for(monkeypatch: pytest.MonkeyPatch) -> None:
+    """Its socket is shut down after as long, if the response has not ended by then, and else not at all."""
+    timers: list[Any] = []
+
+    class Timer:
+        def __init__(self, seconds: float, function: Callable[[], None]) -> None:
+            timers.append((seconds, function, self))
+            self.cancelled = self.started = False
+
+        def start(self) -> None:
+            self.started = True
+
+        def cancel(self) -> None:
+            self.cancelled = True
+
+    monkeypatch.setattr(threading, "Timer", Timer)
+    ours, theirs = socket.socketpair()
+    with ours, theirs:
+        network = SimpleNamespace(get_extra_info={"socket": ours}.get)
+        stream = opened(Body(), extensions={"http_version": b"HTTP/1.1", "network_stream": network})
+        assert stream.get_final_text() == "Hello, world!"
+    [(seconds, function, timer)] = timers
+    assert (seconds, timer.started, timer.cancelled) == (DRAIN_SECONDS, True, True)
+    assert function.__name__ == "shut_down"
+
+
+@ASYNC_MODES
+def test_a_shared_connection_is_not_waited_for(mode: Mode) -> None:
+    """Over HTTP/2 the rest of a response holds nobody up: it is closed at once, and the connection stays."""
+    body = AsyncBody()
+
+    async def main() -> None:
+        async with open_stream(async_client_over(body, b"HTTP/2"), **REQUEST) as stream:
+            assert await stream.get_final_text() == "Hello, world!"
+
+    mode.run(main)
+    assert (body.waited_for, body.closed >= 1) == (0, True)
+
+
+@ASYNC_MODES
+def test_a_body_without_an_end_is_not_read_for_ever_by_a_close(mode: Mode) -> None:
+    """Closing reads what is left, so that generators learn of it; one that neither waits nor ends is let go."""
+    pulls = 0
+
+    class Endless(AsyncIterator[bytes]):
+        async def __anext__(self) -> bytes:
+            nonlocal pulls
+            pulls += 1
+            return b""
+
+    async def close() -> None:
+        assert pulls == 0  # the response is closed first
+
+    async def main() -> None:
+        response = SimpleNamespace(
+            headers={}, is_stream_consumed=False, is_closed=False, aclose=close, aiter_raw=Endless
+        )
+        source = LiveBody(response, is_async=True)
+        source.aiterate()
+        await source.aclose()
+
+    mode.run(main)
+    assert 0 < pulls <= 1_000
+
+
 # -- a body that we read --
 
 
@@ -320,10 +447,11 @@ class Body(http.SyncByteStream):
         self.closed += 1
 
 
-def opened(body: Body, **headers: str) -> Any:
+def opened(body: Body, extensions: Any = None, **headers: str) -> Any:
     """Return an opened stream over the body, and never close it."""
     headers["content-type"] = "text/event-stream"
-    transport = http.MockTransport(lambda _: http.Response(200, headers=headers, stream=body))
+    answer = http.Response(200, headers=headers, stream=body, extensions=extensions)
+    transport = http.MockTransport(lambda _: answer)
     client = anthropic.Anthropic(api_key="key", max_retries=0, http_client=http.Client(transport=transport))
     return open_stream(client, **REQUEST).__enter__()
 

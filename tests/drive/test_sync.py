@@ -7,11 +7,13 @@ from collections.abc import Iterator
 from concurrent.futures import ThreadPoolExecutor
 from typing import Any
 
+import anthropic
 import pytest
 
 from claude_stream import MessageStream, StreamConnectionError, StreamTruncatedError, iter_events, iter_text
-from claude_stream.testing import message_events
-from tests.support import PATIENCE, failing
+from claude_stream.testing import Recording, message_events
+from claude_stream.testing._http import http_package
+from tests.support import PATIENCE, REQUEST, failing
 
 EVENTS = message_events("Hello, world!")
 
@@ -105,3 +107,37 @@ def test_closing_a_whole_message_from_another_thread_is_no_error() -> None:
         pool.submit(lambda: [next(iterator) for _ in EVENTS]).result(PATIENCE)
     iterator.close()
     assert list(iterator) == []
+
+
+def test_closing_a_read_that_nothing_can_interrupt() -> None:
+    """Without a socket of its own a response is not closed under its reader, who learns of it with the next event."""
+    in_source, go_on = threading.Event(), threading.Event()
+    closed: list[str] = []
+    chunks = Recording.from_events(EVENTS).chunks
+    package = http_package()
+
+    class Body(package.SyncByteStream):  # as over HTTP/2, or in this process
+        def __iter__(self) -> Iterator[bytes]:
+            yield from chunks[:3]
+            in_source.set()
+            assert go_on.wait(PATIENCE)
+            closed.append("go on")
+            yield from chunks[3:]
+
+        def close(self) -> None:
+            closed.append("close")
+
+    headers = {"content-type": "text/event-stream"}
+    transport = package.MockTransport(lambda _: package.Response(200, headers=headers, stream=Body()))
+    client = anthropic.Anthropic(api_key="x", max_retries=0, http_client=package.Client(transport=transport))
+    texts = iter_text(client.messages.create(**REQUEST, stream=True))
+    with ThreadPoolExecutor() as pool:
+        reader = pool.submit(list, texts)
+        assert in_source.wait(PATIENCE)
+        texts.close()
+        assert closed == []
+        go_on.set()
+        with pytest.raises(StreamConnectionError, match="closed before its message was complete"):
+            reader.result(PATIENCE)
+    assert closed == ["go on", "close"]
+    assert texts.text == "Hello, world!"  # what it learned of it by is kept

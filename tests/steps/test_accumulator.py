@@ -107,3 +107,25 @@ def test_the_same_events_can_be_fed_twice() -> None:
     """Accumulating does not consume or change a list of events."""
     events = message_events(THINKING, "Hello", WEATHER)
     assert collect(events) == collect(events)
+
+
+def test_the_text_so_far() -> None:
+    """It is there at any time, without a message being built."""
+    accumulator = fed(message_events("One. ", THINKING, "Two.", cut=4))
+    assert (accumulator.text, accumulator.complete) == ("One. ", False)
+    assert fed(message_events("One. ", THINKING, "Two.")).text == "One. Two."
+    assert Accumulator().text == ""
+
+
+@pytest.mark.parametrize(
+    ("events", "expected"),
+    [
+        ([], "no message yet"),
+        (message_events(cut=1), "not complete; no content; 0 characters of text; 1 tokens out"),
+        (message_events("Hello", WEATHER, cut=3), "not complete; text; 5 characters of text; 1 tokens out"),
+        (message_events("Hello", WEATHER), "complete, tool_use; text, tool_use; 5 characters of text; 12 tokens out"),
+    ],
+)
+def test_how_it_is_shown(events: list[Any], expected: str) -> None:
+    """What one wants to know at a glance, and nothing that is long or secret."""
+    assert repr(fed(events)) == f"<Accumulator: {expected}>"

@@ -23,6 +23,7 @@ from claude_stream import (
     iter_events,
     iter_text,
 )
+from claude_stream._steps.block import PIECES
 from claude_stream._steps.builder import MessageBuilder
 from claude_stream.testing import message_events
 from tests.faults import BODIES, error_event
@@ -227,6 +228,16 @@ def test_beta_can_be_asked_for_behind_other_stages(mode: Mode) -> None:
     """`collect(..., beta=True)` holds for an iterator of ours, too."""
     message = mode.message(lambda: collect(iter_events(mode.source(message_events("Hi"))), beta=True))
     assert type(message) is BetaMessage
+
+
+def test_a_long_text_of_objects_that_nobody_sees(mode: Mode) -> None:
+    """More deltas than pieces that are kept apart: none is lost, also where no event is handed out."""
+    text = "".join(map(str, range(2_000)))
+    body = body_of(message_events(text, ("tool", {"text": text}), chunk=1))
+    assert len(text) > 2 * PIECES
+    assert "".join(mode.read(lambda: iter_text(mode.stream(body))).items) == text
+    message = mode.message(lambda: collect(mode.stream(body)))
+    assert (message.content[0].text, message.content[1].input) == (text, {"text": text})
 
 
 # -- what belongs to whom --

@@ -140,3 +140,28 @@ def test_pings_are_left_out(mode: Mode) -> None:
     kinds = [event.type for event in mode.read(lambda: cls(mode.source(events))).items]
     assert len(kinds) == len(events)  # one less, and the helper's own `text`
     assert "ping" not in kinds
+
+
+@pytest.mark.parametrize("beta", [False, True], ids=["stable", "beta"])
+@pytest.mark.parametrize(
+    ("block", "delta"),
+    [
+        ({"type": "text", "text": ""}, {"type": "shout_delta", "volume": 11}),
+        ({"type": "poem"}, {"type": "text_delta", "text": "Roses"}),
+        ({"type": "text", "text": ""}, {"type": "signature_delta", "signature": "c2ln"}),
+    ],
+)
+def test_a_delta_of_which_the_helper_makes_nothing(block: Any, delta: Any, beta: bool) -> None:
+    """An unknown delta, and a known one for another kind of block, stand alone: neither has an event of its own."""
+    head, *_, tail, stop = message_events()
+    events = [
+        head,
+        {"type": "content_block_start", "index": 0, "content_block": block},
+        {"type": "content_block_delta", "index": 0, "delta": delta},
+        {"type": "content_block_stop", "index": 0},
+        tail,
+        stop,
+    ]
+    client = Mode("sync").client(Recording.from_events(events))
+    with open_stream(client.beta.messages if beta else client.messages, **REQUEST) as stream:
+        assert [event.type for event in stream] == [event["type"] for event in events]

@@ -426,6 +426,38 @@ async def test_no_server_at_all(mode: Mode, path: Path) -> None:
     assert not path.exists() or path.read_bytes() == b""
 
 
+@in_every_mode
+async def test_a_read_behind_a_close(mode: Mode, path: Path) -> None:
+    """Whoever closes a body reads it once more to learn of it: what that raises is no failure of the stream."""
+    package = http_package()
+    closed: list[bool] = []
+
+    class Body(package.SyncByteStream, package.AsyncByteStream):
+        def __iter__(self) -> Iterator[bytes]:
+            yield FIRST
+            raise package.ReadError("it is closed" if closed else "it is lost")
+
+        async def __aiter__(self) -> Any:
+            for chunk in self:
+                yield chunk
+
+        def close(self) -> None:
+            closed.append(True)
+
+        async def aclose(self) -> None:
+            closed.append(True)
+
+    transport = package.MockTransport(lambda _: package.Response(200, headers=SSE, stream=Body()))
+    http_client = (package.AsyncClient if mode.is_async else package.Client)(transport=transport)
+    kind: Any = anthropic.AsyncAnthropic if mode.is_async else anthropic.Anthropic
+    client = recording_client(kind(api_key="x", http_client=http_client), path)
+    async with Either(iter_text(create(client))) as texts:
+        assert await anext(texts) == "Hello, w"
+    assert closed
+    assert Recording.load(path).body() == FIRST
+    assert Recording.load(path).failure is None
+
+
 # -- recording_client: what is recorded --
 
 

@@ -53,6 +53,15 @@ def test_items_that_are_no_events(mode: Mode, item: Any) -> None:
     assert type(item).__name__ in str(outcome.error)
 
 
+def test_an_event_that_is_nested_too_deeply_for_an_object() -> None:
+    """An event that can be read may still be too deep to be handed out; that is an error of ours, and names it."""
+    deep: list[Any] = []
+    for _ in range(3_000):
+        deep = [deep]
+    with pytest.raises(StreamProtocolError, match=r"an event \(news\) that is nested too deeply"):
+        to_event({"type": "news", "deep": deep})
+
+
 # -- there and back --
 
 
