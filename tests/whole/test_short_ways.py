@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import copy
 import itertools
 from collections.abc import Callable
 from typing import Any
@@ -12,6 +13,7 @@ from hypothesis import strategies as st
 
 from claude_stream import Accumulator, StreamTimer
 from claude_stream._steps.builder import MessageBuilder
+from claude_stream._wire.events import to_event
 from claude_stream.testing import message_events
 
 START, *_ = message_events()
@@ -77,7 +79,7 @@ def fed(feed: Callable[[Any], Any], events: list[Any]) -> list[Any]:
     outcomes: list[Any] = []
     for event in events:
         try:
-            outcomes.append(list(feed(event)))
+            outcomes.append(copy.deepcopy(list(map(dict, feed(event)))))  # a dict may be good until the next event
         except Exception as exc:
             outcomes.append((type(exc), str(exc).replace("LongWay", "dict")))
     return outcomes
@@ -88,6 +90,7 @@ def timer() -> StreamTimer:
     return StreamTimer(itertools.accumulate(itertools.count(1)).__next__)
 
 
+@pytest.mark.slow
 @settings(max_examples=1_000)
 @given(STREAMS)
 def test_the_accumulator(events: list[Any]) -> None:
@@ -100,6 +103,31 @@ def test_the_accumulator(events: list[Any]) -> None:
     assert short.open_blocks == long.open_blocks
 
 
+def as_objects(events: list[Any]) -> list[Any]:
+    """Return the events as the SDK's objects, where they can be made into any."""
+    objects: list[Any] = []
+    for event in events:
+        try:
+            objects.append(to_event(copy.deepcopy(event)))
+        except Exception:
+            objects.append(event)
+    return objects
+
+
+@pytest.mark.slow
+@settings(max_examples=1_000)
+@given(STREAMS)
+def test_objects_that_nobody_sees(events: list[Any]) -> None:
+    """Where no event is handed out, objects of the SDK make no dicts; all that comes of them is the same."""
+    objects = as_objects([START, *STARTS, *events])
+    short, long = MessageBuilder(sourced=False), MessageBuilder(sourced=True)
+    assert fed(short.feed, objects) == fed(long.feed, objects)
+    assert short.message == long.message
+    assert vars(short.guard) == vars(long.guard)
+    assert short.open_blocks == long.open_blocks
+
+
+@pytest.mark.slow
 @settings(max_examples=1_000)
 @given(STREAMS)
 def test_the_timer(events: list[Any]) -> None:
