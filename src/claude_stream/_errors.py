@@ -30,7 +30,7 @@ response: those hold the API key.
 from __future__ import annotations
 
 import importlib
-from typing import TYPE_CHECKING, Any, ClassVar, cast
+from typing import TYPE_CHECKING, Any, ClassVar
 
 import anthropic
 
@@ -54,6 +54,10 @@ else:
 
     _PaymentRequiredError = _sdk_class("PaymentRequiredError")
     _GatewayTimeoutError = _sdk_class("GatewayTimeoutError", "DeadlineExceededError")
+
+
+_NOT_LIVE: Any = None
+"""What stands for request and response where there are none, though the SDK's classes promise them."""
 
 
 class StreamError(anthropic.APIError):
@@ -91,7 +95,7 @@ class StreamError(anthropic.APIError):
         Exception.__init__(self, message)
         self.message = message
         self.body = body
-        self.request = cast("Any", None)  # known only while the stream is live: see ``attach_response``
+        self.request = _NOT_LIVE  # known only while the stream is live
         self.partial = None
         self.usage = None
         self.request_id = None
@@ -126,15 +130,15 @@ class StreamAPIError(StreamError, anthropic.APIStatusError):
     """
 
     _status: ClassVar[int] = 500
-    _type: ClassVar[str | None] = None
+    _type: ClassVar[Any] = None
 
     def __init__(self, message: str, *, body: object | None = None) -> None:
         super().__init__(message, body=body)
         error = _error_object(body)
         details = error.get("details")
-        self.response = cast("Any", None)
+        self.response = _NOT_LIVE
         self.status_code = self._status
-        self.type = error.get("type") or cast("Any", self._type)
+        self.type = error.get("type") or self._type
         self.api_message = error.get("message")
         self.details = details
         self.error_code = details.get("error_code") if is_object(details) else None
@@ -262,9 +266,7 @@ class ToolInputError(StreamError, ValueError):
 
 
 _API_ERRORS: dict[str, type[StreamAPIError]] = {
-    cls._type: cls  # pyright: ignore[reportPrivateUsage] - this module's own classes
-    for cls in StreamAPIError.__subclasses__()
-    if cls._type is not None  # pyright: ignore[reportPrivateUsage]
+    vars(cls)["_type"]: cls for cls in StreamAPIError.__subclasses__() if "_type" in vars(cls)
 }
 
 

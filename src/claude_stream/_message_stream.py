@@ -7,7 +7,7 @@ makes of a dict what it is for. Reading text builds no events, and iterating eve
 from __future__ import annotations
 
 from collections.abc import AsyncIterator, Iterator
-from typing import TYPE_CHECKING, Any, Generic, cast, overload
+from typing import TYPE_CHECKING, Any, Generic, overload
 
 import pydantic
 from anthropic.types import ParsedMessage, ToolUseBlock
@@ -64,6 +64,9 @@ class _Stream(HoldsMessage[MessageT], Generic[MessageT]):
     def _view(self, make_steps: MakeSteps) -> Any:
         return over(View(self._reader), make_steps, Options())
 
+    def _tool_calls(self, *, eager: bool) -> Any:
+        return self._view(lambda builder: [(EagerToolCalls if eager else ToolCalls)(builder)])
+
     # -- state --
 
     @property
@@ -97,7 +100,8 @@ class _Stream(HoldsMessage[MessageT], Generic[MessageT]):
         message: Any = self._builder.result()
         for block in message.content:
             self._parse(block)
-        return cast("MessageT", message)
+        final: MessageT = message
+        return final
 
     def _block(self, index: int) -> Any:
         block = self._builder.block(index)
@@ -169,10 +173,8 @@ class MessageStream(_Stream[MessageT]):
 
     def tool_calls(self, *, eager: bool = False) -> Reader[ToolUseBlock, MessageT]:
         """Yield the tool calls to answer, those first that are there already; see `iter_tool_calls`."""
-        return cast(
-            "Reader[ToolUseBlock, MessageT]",
-            self._view(lambda builder: [(EagerToolCalls if eager else ToolCalls)(builder)]),
-        )
+        calls: Reader[ToolUseBlock, MessageT] = self._tool_calls(eager=eager)
+        return calls
 
     def until_done(self) -> None:
         """Read the stream to its end.
@@ -258,10 +260,8 @@ class AsyncMessageStream(AsyncOnly, _Stream[MessageT]):
 
     def tool_calls(self, *, eager: bool = False) -> AsyncReader[ToolUseBlock, MessageT]:
         """Yield the tool calls to answer, those first that are there already; see `iter_tool_calls`."""
-        return cast(
-            "AsyncReader[ToolUseBlock, MessageT]",
-            self._view(lambda builder: [(EagerToolCalls if eager else ToolCalls)(builder)]),
-        )
+        calls: AsyncReader[ToolUseBlock, MessageT] = self._tool_calls(eager=eager)
+        return calls
 
     async def until_done(self) -> None:
         """Read the stream to its end.

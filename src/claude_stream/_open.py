@@ -240,7 +240,8 @@ class _Manager(_Request):
 
     def __enter__(self) -> MessageStream[Any]:
         timer = StreamTimer()
-        return cast("MessageStream[Any]", self._stream(MessageStream, timer, self._open(), self._open))
+        stream: MessageStream[Any] = self._stream(MessageStream, timer, self._open(), self._open)
+        return stream
 
     def _open(self) -> Source:
         response = self._request().__enter__()
@@ -258,7 +259,8 @@ class _AsyncManager(AsyncOnly, _Request):
 
     async def __aenter__(self) -> AsyncMessageStream[Any]:
         timer = StreamTimer()
-        return cast("AsyncMessageStream[Any]", self._stream(AsyncMessageStream, timer, await self._open(), self._open))
+        stream: AsyncMessageStream[Any] = self._stream(AsyncMessageStream, timer, await self._open(), self._open)
+        return stream
 
     async def _open(self) -> Source:
         response = await self._request().__aenter__()
@@ -304,14 +306,19 @@ def wrap_client(
         "strict": strict, "restarts": restarts, "first_timeout": first_timeout, "idle_timeout": idle_timeout
     }  # fmt: skip
     original: Any = getattr(client, "_claude_stream_original", client)
-    wrapped: Any = copy.copy(original)
+    wrapped: ClientT = _wrapped(original, options)
+    return wrapped
+
+
+def _wrapped(original: Any, options: Mapping[str, Any]) -> Any:
+    wrapped = copy.copy(original)
     wrapped._claude_stream_original = original
     wrapped.messages = _with_our_stream(original.messages, wrapped, options)
     wrapped.beta = type(original.beta)(wrapped)
     wrapped.beta.messages = _with_our_stream(original.beta.messages, wrapped, options)
     for name in ("copy", "with_options", "with_middleware"):
         setattr(wrapped, name, _rewrapping(getattr(original, name), options))
-    return cast("ClientT", wrapped)
+    return wrapped
 
 
 def _with_our_stream(messages: Any, client: Any, options: Mapping[str, Any]) -> Any:

@@ -13,7 +13,7 @@ import pytest
 
 from claude_stream import StreamTimeoutError
 from claude_stream._drive.timeouts import Limits, Patience
-from claude_stream._drive.waits import AsyncioWaits, Interrupted, TrioWaits, waits_for
+from claude_stream._drive.waits import AsyncioWaits, InterruptedWaitError, TrioWaits, waits_for
 from claude_stream._steps.guard import Guard
 from claude_stream.testing import message_events
 from tests.clocks import Timeless
@@ -142,7 +142,7 @@ def test_another_task_interrupts(timeless: Timeless, limited: bool) -> None:
         waits = waits_for(patience(timeless, idle=9) if limited else None)
 
         async def reader() -> None:
-            with pytest.raises(Interrupted):
+            with pytest.raises(InterruptedWaitError):
                 await waits.until(nothing)
             await anyio.sleep(1)
 
@@ -228,7 +228,7 @@ def test_who_is_waited_for_may_keep_a_cancellation_for_itself(timeless: Timeless
         waits = waits_for(None)
 
         async def reader() -> None:
-            with pytest.raises(Interrupted):
+            with pytest.raises(InterruptedWaitError):
                 await waits.until(stubborn)
             await anyio.sleep(0)  # the cancellation is taken back: nothing is left to arrive here
 
@@ -248,7 +248,7 @@ def test_two_reasons_to_end_one_wait(timeless: Timeless) -> None:
         waits = waits_for(None)
 
         async def reader() -> None:
-            with pytest.raises(Interrupted):
+            with pytest.raises(InterruptedWaitError):
                 await waits.until(nothing)
             await anyio.sleep(1)
 

@@ -9,7 +9,7 @@ from __future__ import annotations
 import contextlib
 import functools
 from collections.abc import AsyncIterator, Coroutine, Iterator, Sequence
-from typing import Any, cast
+from typing import Any
 
 import anyio
 from typing_extensions import Self
@@ -18,7 +18,7 @@ from .._step import AnyStep, flow
 from .misuse import AsyncOnly
 from .reader import BaseReader, MessageT, T
 from .timeouts import Patience
-from .waits import AsyncioWaits, Interrupted, TrioWaits, Wait, waits_for
+from .waits import AsyncioWaits, InterruptedWaitError, TrioWaits, Wait, waits_for
 
 _NOTHING: Any = object()
 _TUPLE: Any = tuple
@@ -71,7 +71,7 @@ class AsyncReader(AsyncOnly, BaseReader[T, MessageT], AsyncIterator[T]):
         try:
             return self._present(item)
         except Exception as exc:
-            raise await self._step_failed(exc)  # noqa: B904 - it has its cause
+            raise await self._step_failed(exc)
 
     async def _pull(self) -> Any:
         """Return the next result, below what is presented."""
@@ -88,7 +88,7 @@ class AsyncReader(AsyncOnly, BaseReader[T, MessageT], AsyncIterator[T]):
                     for out in self._results:
                         return out
                 except Exception as exc:
-                    raise await self._step_failed(exc)  # noqa: B904 - it has its cause
+                    raise await self._step_failed(exc)
                 if self._closed or self._source_ended:
                     break
                 item = _NOTHING
@@ -103,7 +103,7 @@ class AsyncReader(AsyncOnly, BaseReader[T, MessageT], AsyncIterator[T]):
                     await self._source.arelease()
                     if (error := self._source_failed(exc)) is not None:
                         self._closed = True
-                        raise error  # noqa: B904 - it has its cause
+                        raise error
                     self._end_source()
             return await self._over(wait)
         finally:
@@ -147,9 +147,9 @@ class AsyncReader(AsyncOnly, BaseReader[T, MessageT], AsyncIterator[T]):
                 source = self._source = await self._waits.until(source.opened)
             self._results = self._begin()
         except Exception as exc:
-            error = self._closed_error() if isinstance(exc, Interrupted) else exc
+            error = self._closed_error() if isinstance(exc, InterruptedWaitError) else exc
             self._closed = True
-            raise self._failed(error, exc)  # noqa: B904 - it has its cause
+            raise self._failed(error, exc)
         except BaseException:
             self._closed = True  # a request that was cancelled cannot be awaited again
             raise
@@ -169,7 +169,8 @@ class AsyncReader(AsyncOnly, BaseReader[T, MessageT], AsyncIterator[T]):
             StreamError: when the stream turns out broken, or was closed before its message was complete.
         """
         await self.read()
-        return cast("MessageT", self._builder.result())
+        message: MessageT = self._builder.result()
+        return message
 
     async def read(self) -> None:
         """Read to the end, and keep nothing but what the message is made of.

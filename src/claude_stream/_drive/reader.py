@@ -11,7 +11,7 @@ leaving one in the middle by Ctrl-C, are failures. The two drivers ask here, and
 from __future__ import annotations
 
 from collections.abc import Awaitable, Callable, Iterator, Sequence
-from typing import Any, Generic, cast
+from typing import Any, Generic
 
 from anthropic.types import Message
 from typing_extensions import TypeVar
@@ -126,7 +126,9 @@ class BaseReader(HoldsMessage[MessageT], Generic[T, MessageT]):
 
     def _present(self, item: Any) -> T:
         """Return what to hand out for a result."""
-        return cast("T", to_event(item, beta=self._builder.beta) if self._as_events else item)
+        result: Any = to_event(item, beta=self._builder.beta) if self._as_events else item
+        presented: T = result
+        return presented
 
     # A reader over this one takes what one of these gives, after the colour.
 
@@ -135,6 +137,14 @@ class BaseReader(HoldsMessage[MessageT], Generic[T, MessageT]):
 
     async def _pull(self) -> Any:
         raise NotImplementedError
+
+    def close(self) -> None:
+        """Stop a sync reader; see `Reader.close`."""
+        raise TypeError("this reader is async: write `await reader.aclose()`")
+
+    async def aclose(self) -> None:
+        """Stop an async reader; see `AsyncReader.aclose`."""
+        raise TypeError("this reader is sync: write `reader.close()`")
 
     def __repr__(self) -> str:
         if isinstance(self._error, StreamError):
@@ -171,8 +181,9 @@ class Stage(Source):
             raise TypeError("a time limit has to be set before the first read: set it where the stream is opened")
         self.inner._source.limit(limits)
 
-    def adopt(self, builder: MessageBuilder) -> None:  # noqa: ARG002 - it has the same one
+    def adopt(self, builder: MessageBuilder) -> None:
         """Refuse a reader that has nothing left to give."""
+        del builder  # the same one as ours
         inner = self.inner
         if inner._finished or inner._closed or inner._error is not None:
             raise spent(inner)
@@ -187,11 +198,11 @@ class Stage(Source):
 
     def close(self) -> None:
         """Close the reader, and what it reads."""
-        cast("Any", self.inner).close()
+        self.inner.close()
 
     async def aclose(self) -> None:
         """Do the same for an async reader."""
-        await cast("Any", self.inner).aclose()
+        await self.inner.aclose()
 
     def ends_here(self) -> bool:
         """Read on: the inner reader knows when to stop."""

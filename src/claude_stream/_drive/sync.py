@@ -12,7 +12,7 @@ from __future__ import annotations
 from collections import deque
 from collections.abc import Iterator
 from itertools import chain
-from typing import Any, cast
+from typing import Any
 
 from typing_extensions import Self
 
@@ -88,7 +88,7 @@ class Reader(BaseReader[T, MessageT], Iterator[T]):
             begun = self._begin()
             connection, items = source.connection(), source.iterate()
         except Exception as exc:
-            raise self._failed(exc, exc)  # noqa: B904 - it is the same
+            raise self._failed(exc, exc)
         if source.limits is not None:
             items = watched(items, source.limits, self._builder.guard, connection)
         received = self._receive(items) if source.ends_here() else items
@@ -102,7 +102,7 @@ class Reader(BaseReader[T, MessageT], Iterator[T]):
                     source.close()  # which who closed us could not do, if we were in a read
                     return
         except Exception as exc:
-            raise self._raised(exc)  # noqa: B904 - it has its cause
+            raise self._raised(exc)
         source.settle(items)
 
     def _receive(self, items: Iterator[Any]) -> Iterator[Any]:
@@ -116,7 +116,7 @@ class Reader(BaseReader[T, MessageT], Iterator[T]):
         except Exception as exc:
             self._source.release()
             if (error := self._source_failed(exc)) is not None:
-                raise error  # noqa: B904 - it has its cause
+                raise error
 
     def _step_failed(self, exc: Exception) -> Exception:
         """Return what to raise for an exception of a step, or of a reader below; nothing more comes of this one."""
@@ -132,7 +132,8 @@ class Reader(BaseReader[T, MessageT], Iterator[T]):
             StreamError: when the stream turns out broken, or was closed before its message was complete.
         """
         self.read()
-        return cast("MessageT", self._builder.result())
+        message: MessageT = self._builder.result()
+        return message
 
     def read(self) -> None:
         """Read to the end, and keep nothing but what the message is made of.

@@ -25,7 +25,7 @@ _GRACE = 3
 """Turns that the event loop gets to deliver what came while it was held up, before a limit is enforced."""
 
 
-class Interrupted(Exception):  # noqa: N818 - it never leaves this folder
+class InterruptedWaitError(Exception):
     """The wait was ended by a close."""
 
 
@@ -56,7 +56,7 @@ class AsyncioWaits:
         """Return what a wait gives.
 
         Raises:
-            Interrupted: if it was ended by `interrupt`.
+            InterruptedWaitError: if it was ended by `interrupt`.
             StreamTimeoutError: if it took longer than a limit allows.
         """
         task = self._task = asyncio.current_task()
@@ -109,7 +109,7 @@ class AsyncioWaits:
         """End the wait that is on, and return whether there was one, of another task than this."""
         if self._task is None or self._task is asyncio.current_task():
             return False
-        self._end(Interrupted)
+        self._end(InterruptedWaitError)
         return True
 
     def _end(self, error: Callable[[], Exception]) -> None:
@@ -153,7 +153,7 @@ class TrioWaits:
             self._scope = None
             if patience is not None:
                 patience.count(patience.clock() - start)
-        raise Interrupted if self._interrupted or patience is None else patience.error()
+        raise InterruptedWaitError if self._interrupted or patience is None else patience.error()
 
     def interrupt(self) -> bool:
         """End the wait that is on, and return whether there was one."""

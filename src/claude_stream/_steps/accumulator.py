@@ -6,7 +6,7 @@ The law: nothing is worked out here. What readers, streams and accumulators say 
 
 from __future__ import annotations
 
-from typing import Any, Generic, Literal, cast, overload
+from typing import Any, Generic, Literal, overload
 
 from anthropic.types import Message, MessageParam
 from anthropic.types.beta import BetaMessage
@@ -34,7 +34,8 @@ class HoldsMessage(Generic[MessageT]):
 
         A copy, which costs the length of the message each time.
         """
-        return cast("MessageT | None", self._builder.message)
+        message: MessageT | None = self._builder.message
+        return message
 
     @property
     def usage(self) -> Usage:
@@ -114,4 +115,5 @@ class Accumulator(HoldsMessage[MessageT]):
             StreamTruncatedError: if the message is not complete.
             ToolInputError: if the input of a tool call is malformed.
         """
-        return cast("MessageT", self._builder.result())
+        message: MessageT = self._builder.result()
+        return message

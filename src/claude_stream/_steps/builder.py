@@ -74,7 +74,7 @@ class MessageBuilder(Step[Any, Wire]):
         """Forget all events, for a stream that starts over."""
         self.guard = Guard(strict=self._strict)
         self.blocks: list[Block] = []
-        self._message: Wire | None = None
+        self._message: Wire = {}  # without its content
         # The block that the last delta was for, while nothing but deltas came; its type, its field and where it went.
         self._index: object = _NO_BLOCK
         self._delta_type: object = None
@@ -179,10 +179,10 @@ class MessageBuilder(Step[Any, Wire]):
         self.blocks.append(Block(start))
         if start["type"] == "fallback" and is_object(start.get("to")):
             # A fallback names the model that serves the rest, as the message of `create()` does.
-            _overwrite(cast("Wire", self._message), {"model": start["to"].get("model")})
+            _overwrite(self._message, {"model": start["to"].get("model")})
 
     def _merge_delta(self, wire: Wire) -> None:
-        message = cast("Wire", self._message)
+        message = self._message
         for key, value in wire.items():
             if key == "delta":
                 _overwrite(message, value)
@@ -194,14 +194,14 @@ class MessageBuilder(Step[Any, Wire]):
     # -- the message out --
 
     @property
-    def message(self) -> Message | BetaMessage | None:
+    def message(self) -> Any:
         """The message as far as it has come, or None before ``message_start``; a copy each time."""
-        if self._message is None:
+        if not self._message:
             return None
         message = self._construct({**copy_json(self._message), "content": [block.merged() for block in self.blocks]})
         message._request_id = self.header("request-id")
         message._workspace_id = self.header("anthropic-workspace-id")
-        return cast("Message | BetaMessage", message)
+        return message
 
     def header(self, name: str) -> str | None:
         """Return a header of the response, or None where there is no response or no such header."""
@@ -222,7 +222,7 @@ class MessageBuilder(Step[Any, Wire]):
     @property
     def usage(self) -> Usage:
         """The tokens as far as they are counted; ``final`` once the message is complete."""
-        counts = (self._message or {}).get("usage")
+        counts = self._message.get("usage")
         return Usage.from_wire(counts if is_object(counts) else {}, final=self.complete)
 
     @property
@@ -249,7 +249,7 @@ class MessageBuilder(Step[Any, Wire]):
             if block.open or block.fault or (block.empty_input and not called)
         )
 
-    def result(self) -> Message | BetaMessage:
+    def result(self) -> Any:
         """Return the complete message; see `Accumulator.result`."""
         try:
             self.guard.finish()
@@ -257,9 +257,9 @@ class MessageBuilder(Step[Any, Wire]):
             for block in self.blocks:
                 if block.unusable_input and not (may_be_cut and block.cut):
                     raise block.input_error()
-            return cast("Message | BetaMessage", self.message)
         except StreamError as exc:
             raise self.fail(exc) from exc.__cause__
+        return self.message
 
     def to_param(self) -> MessageParam | None:
         """Return the message so far as one that the next request accepts; see `Accumulator.to_param`."""
@@ -306,7 +306,7 @@ class MessageBuilder(Step[Any, Wire]):
         """Give an error of ours the message so far, and say in it how far that is."""
         if isinstance(exc, StreamError) and exc.usage is None:
             with contextlib.suppress(StreamError):  # what is wrong may be that no message can be made of it
-                exc.partial = cast("Any", self.message)
+                exc.partial = self.message
             exc.usage = self.usage
             exc.content_started = self.guard.content_started
             exc.message = f"{exc.message} ({self._received()})"

@@ -7,7 +7,7 @@ while somebody iterates the events, and gives the SDK's own classes with the SDK
 from __future__ import annotations
 
 from collections.abc import Callable, Iterable, Iterator
-from typing import Any, cast, get_args
+from typing import Any, get_args
 
 import anthropic
 from anthropic.lib.streaming import (
@@ -123,9 +123,9 @@ class HelperEvents(Step[Wire, Any]):
         """Return the string so far, kept here because joining it anew for each event would cost more."""
         key = (index, field)
         before = self._strings.get(key)
-        now = self._builder.blocks[index].merged()[field] if before is None else before + delta[field]
+        now = self._builder.blocks[index].string(field) if before is None else before + str(delta[field])
         self._strings[key] = now
-        return cast("str", now)
+        return now
 
     def _build(self, kind: str, **fields: Any) -> Any:
         # The objects among the fields are finished: the SDK's constructor would build them a second time.

@@ -52,8 +52,8 @@ def to_wire(item: object) -> Wire | None:
     Raises:
         StreamProtocolError: if the item is no event.
     """
-    if isinstance(item, dict):
-        wire = cast("Wire", item)
+    if is_object(item):
+        wire = item
     elif (delta := wire_of(item)) is not None:
         return delta
     elif isinstance(item, anthropic.BaseModel):
@@ -141,9 +141,9 @@ def to_event(wire: Wire, *, beta: bool = False) -> anthropic.BaseModel:
     cls = (_BETA_EVENTS if beta else _STABLE_EVENTS).get(wire["type"], UnknownEvent)
     if isinstance(wire, SourcedEvent) and (cls is not UnknownEvent or isinstance(wire.source, UnknownEvent)):
         return wire.source
-    event = event_of(wire, beta=beta)
+    event: anthropic.BaseModel | None = event_of(wire, beta=beta)
     if event is not None:
-        return cast("anthropic.BaseModel", event)
+        return event
     try:
         fields = copy_json(wire)  # an object keeps what it is given, and its holder may change it
     except RecursionError:
