@@ -7,7 +7,7 @@ from typing import Any
 import anyio
 import pytest
 
-from claude_stream import Accumulator, StreamConnectionError, iter_text, tap
+from claude_stream import Accumulator, StreamConnectionError, iter_events, iter_text, tap
 from claude_stream.testing import message_events
 from tests.support import ASYNC_MODES, AsyncItems, Mode
 
@@ -100,3 +100,33 @@ def test_closing_from_another_task_never_looks_like_the_end(mode: Mode) -> None:
 
     waiting, closed = anyio.Event(), anyio.Event()
     mode.run(main)
+
+
+@ASYNC_MODES
+def test_closing_a_whole_message_from_another_task_is_no_error(mode: Mode) -> None:
+    """A task that waits for more behind a message that is complete by its stop reason loses nothing by a close."""
+    chunks: list[str] = []
+
+    class Waits(AsyncItems):
+        async def __anext__(self) -> Any:
+            try:
+                return await super().__anext__()
+            except StopAsyncIteration:
+                waiting.set()
+                await anyio.sleep_forever()
+
+    async def main() -> None:
+        texts: Any = iter_text(iter_events(Waits(EVENTS[:-1])))
+
+        async def read() -> None:
+            chunks.extend([chunk async for chunk in texts])
+
+        async with anyio.create_task_group() as group:
+            group.start_soon(read)
+            await waiting.wait()
+            await texts.aclose()
+        assert texts.complete
+
+    waiting = anyio.Event()
+    mode.run(main)
+    assert chunks == ["Hello, w", "orld!"]

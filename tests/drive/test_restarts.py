@@ -17,7 +17,6 @@ from claude_stream import (
     StreamOverloadedError,
     StreamTruncatedError,
     collect,
-    iter_events,
     iter_text,
     with_restarts,
     with_timeout,
@@ -194,21 +193,3 @@ def test_closing_in_a_delay(mode: Mode) -> None:
             next(readers[0])
         assert not caught.value.retryable
     assert calls == [0]
-
-
-def test_a_limit_is_set_before_the_first_read(mode: Mode) -> None:
-    """A time limit on a reader that has begun could not be kept, and is refused."""
-
-    async def main() -> None:
-        reader: Any = iter_events(mode.source(EVENTS))
-        await anext(reader)
-        with pytest.raises(TypeError, match="before the first read"):
-            with_timeout(reader, idle=1)
-
-    if mode.is_async:
-        mode.run(main)
-        return
-    reader: Any = iter_events(mode.source(EVENTS))
-    next(reader)
-    with pytest.raises(TypeError, match="before the first read"):
-        with_timeout(reader, idle=1)

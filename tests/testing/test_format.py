@@ -202,6 +202,7 @@ def test_bytes_of_any_kind_survive_both_formats(tmp_path_factory: pytest.TempPat
     assert Recording.load(path) == original
 
 
+@pytest.mark.slow
 @given(st.lists(EVENT, max_size=5))
 def test_events_of_any_kind_survive_both_formats(
     tmp_path_factory: pytest.TempPathFactory, events: list[dict[str, Any]]

@@ -115,6 +115,7 @@ def deltas(draw: st.DrawFn) -> dict[str, Any]:
     return {"type": "content_block_delta", "index": 0, "delta": delta, **draw(st.just({}) | extras)}
 
 
+@pytest.mark.slow
 @IS_BETA
 @given(st.lists(deltas(), max_size=5))
 @settings(max_examples=100)
