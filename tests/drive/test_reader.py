@@ -7,6 +7,7 @@ import warnings
 from typing import Any
 
 import anthropic
+import anyio
 import pytest
 
 from claude_stream import (
@@ -18,11 +19,14 @@ from claude_stream import (
     iter_events,
     iter_text,
     iter_tool_calls,
+    open_stream,
+    tap,
+    with_restarts,
     with_timeout,
 )
-from claude_stream.testing import message_events
+from claude_stream.testing import Recording, message_events
 from tests.faults import error_event
-from tests.support import Either, Mode, assert_same_error_again, body_of, by_hand, failing
+from tests.support import REQUEST, Either, Mode, assert_same_error_again, body_of, by_hand, failing
 
 pytestmark = pytest.mark.usefixtures("only_new_garbage")
 
@@ -182,3 +186,83 @@ def test_how_a_reader_is_shown(mode: Mode) -> None:
     mode.read(lambda: make(EVENTS[:3]))
     so_far = "not complete; text; 8 characters of text; 1 tokens out"
     assert repr(made[-1]) == f"<{name}: StreamTruncatedError; {so_far}>"
+
+
+@pytest.mark.parametrize("stages", [[], [tap], [with_timeout, tap], [lambda source: with_restarts(lambda: source)]])
+def test_a_request_that_fails_is_the_sdks_business(mode: Mode, stages: list[Any]) -> None:
+    """What is raised before a response begins stays what it is, through any number of stages, and comes again."""
+    if not mode.is_async:
+        pytest.skip("a sync request is sent before there is a reader")
+    refused = anthropic.APIConnectionError(request=None)
+
+    async def create() -> Any:
+        raise refused
+
+    async def main() -> None:
+        source: Any = create()
+        for stage in stages:
+            source = stage(source)
+        reader = iter_text(source)
+        for _ in range(2):
+            with pytest.raises(anthropic.APIConnectionError) as caught:
+                await anext(reader)
+            assert caught.value is refused
+
+    mode.run(main)
+
+
+def test_a_request_that_was_cancelled(mode: Mode) -> None:
+    """A coroutine cannot be awaited twice: reading on says that nothing came, and not what Python says of that."""
+    if not mode.is_async:
+        pytest.skip("a sync request is sent before there is a reader")
+
+    async def main() -> None:
+        reader = iter_text(anyio.sleep_forever())
+        with anyio.move_on_after(0.01) as scope:
+            await anext(reader)
+        assert scope.cancelled_caught
+        for _ in range(2):
+            with pytest.raises(StreamConnectionError):
+                await anext(reader)
+
+    mode.run(main)
+
+
+def test_a_manager_makes_a_stream_for_each_entry(mode: Mode) -> None:
+    """Entering it again sends a second request and gives its answer; leaving it unentered does nothing."""
+    answers = [Recording.from_events(message_events(text)) for text in ("Hello", "again")]
+    manager: Any = open_stream(mode.client(*answers), **REQUEST)
+
+    async def main() -> None:
+        await manager.__aexit__(None, None, None)
+        for expected in ("Hello", "again"):
+            async with manager as stream:
+                assert await stream.get_final_text() == expected
+
+    if mode.is_async:
+        mode.run(main)
+        return
+    manager.__exit__(None, None, None)
+    for expected in ("Hello", "again"):
+        with manager as stream:
+            assert stream.get_final_text() == expected
+
+
+def test_a_manager_whose_first_entry_failed(mode: Mode) -> None:
+    """A request that is refused leaves nothing behind: the next entry begins like a first one."""
+    answers = [Recording.http_error(400), Recording.from_events(EVENTS)]
+    manager: Any = open_stream(mode.client(*answers), **REQUEST)
+
+    async def main() -> None:
+        with pytest.raises(anthropic.BadRequestError):
+            await manager.__aenter__()
+        async with manager as stream:
+            assert await stream.get_final_text() == "Hello, world!"
+
+    if mode.is_async:
+        mode.run(main)
+        return
+    with pytest.raises(anthropic.BadRequestError):
+        manager.__enter__()
+    with manager as stream:
+        assert stream.get_final_text() == "Hello, world!"

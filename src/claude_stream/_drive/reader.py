@@ -208,6 +208,11 @@ class Stage(Source):
         """Read on: the inner reader knows when to stop."""
         return False
 
+    def translate(self, exc: Exception, events: int) -> Exception:
+        """Return it as it is: the inner reader has seen to it."""
+        del events
+        return exc
+
     def connection(self) -> Connection | None:
         """Return what the innermost source has."""
         return self.inner._source.connection()
