@@ -17,7 +17,7 @@ from hypothesis import HealthCheck, settings
 
 from tests.clocks import Timeless
 from tests.nets import Net
-from tests.support import MODES, Mode
+from tests.support import MODES, PATIENCE, Mode
 
 # A busy machine is no failure. What CI says of a commit does not depend on luck; every other run looks further.
 settings.register_profile(
@@ -79,6 +79,12 @@ def only_new_garbage() -> Iterator[None]:
     gc.freeze()
     yield
     gc.unfreeze()
+
+
+@pytest.fixture
+def patient_drain(monkeypatch: pytest.MonkeyPatch) -> None:
+    """Gives a response all the time that a busy server needs for its end, so that its connection is used again."""
+    monkeypatch.setattr("claude_stream._drive.source.DRAIN_SECONDS", PATIENCE)
 
 
 # -- marks --

@@ -168,7 +168,7 @@ def test_restarts_and_limits(mode: Mode, monkeypatch: pytest.MonkeyPatch) -> Non
     stream, text = read(
         mode,
         lambda: open_stream(
-            mode.client(FAILS_FIRST, FAILS_FIRST, HELLO), **REQUEST, restarts=2, first_timeout=5, idle_timeout=5
+            mode.client(FAILS_FIRST, FAILS_FIRST, HELLO), **REQUEST, restarts=2, first_timeout=60, idle_timeout=60
         ),
     )
     assert (text, stream.usage.final, stream.request_id) == ("Hello, world!", True, "req_replay")

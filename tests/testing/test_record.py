@@ -550,6 +550,7 @@ async def test_a_compressed_body(mode: Mode, path: Path) -> None:
     assert Recording.load(path) == WHOLE_RECORDING
 
 
+@pytest.mark.usefixtures("patient_drain")
 @pytest.mark.socket
 @in_every_mode
 async def test_each_response_has_its_file(mode: Mode, tmp_path: Path) -> None:
@@ -557,7 +558,7 @@ async def test_each_response_has_its_file(mode: Mode, tmp_path: Path) -> None:
     scripts: list[Script] = [(body_of(message_events(text)), "finish") for text in "abcd"]
     with Loopback(*scripts) as server:
         async with recorder(mode, server.url, tmp_path / "answer.v1.jsonl") as client:
-            for each in (client, client.with_options(timeout=4), client.copy(), client.with_options(max_retries=1)):
+            for each in (client, client.with_options(timeout=SOON), client.copy(), client.with_options(max_retries=1)):
                 await done(collect(create(each)))
         assert server.accepted == 1
     names = ["answer.v1.jsonl", *(f"answer.v1-{number}.jsonl" for number in (2, 3, 4))]
@@ -565,16 +566,17 @@ async def test_each_response_has_its_file(mode: Mode, tmp_path: Path) -> None:
     assert ["".join(replayed(tmp_path / name).items) for name in names] == ["a", "b", "c", "d"]
 
 
+@pytest.mark.usefixtures("patient_drain")
 @pytest.mark.socket
 @in_every_mode
 async def test_the_client_that_was_passed_in(mode: Mode, path: Path) -> None:
     """It records nothing, keeps its connection and its options, and outlives the recording client."""
     with Loopback((WHOLE, "finish")) as server:
-        async with Net(tls=False).client(server.url, mode, timeout=4) as client:
+        async with Net(tls=False).client(server.url, mode, timeout=SOON) as client:
             inner = client._client
             recorded = recording_client(client, path)
             assert type(recorded) is type(client)
-            assert (recorded.timeout, recorded.max_retries, recorded.base_url) == (4, 0, client.base_url)
+            assert (recorded.timeout, recorded.max_retries, recorded.base_url) == (SOON, 0, client.base_url)
             await done(collect(create(recorded)))
             await done(recorded.close())
             assert client._client is inner

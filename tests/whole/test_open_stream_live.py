@@ -118,6 +118,7 @@ class Watch:
 # -- connections --
 
 
+@pytest.mark.usefixtures("patient_drain")
 @STACKS
 @in_every_mode
 async def test_streams_share_a_connection(mode: Mode, plain: Net, options: dict[str, Any]) -> None:
@@ -984,6 +985,7 @@ def living_tasks(mode: Mode) -> int:
     return trio.lowlevel.current_statistics().tasks_living
 
 
+@pytest.mark.usefixtures("patient_drain")
 @pytest.mark.slow
 @ASYNC_MODES
 def test_a_crowd(mode: Mode, plain: Net) -> None:

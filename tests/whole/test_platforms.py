@@ -518,6 +518,7 @@ async def over_aiohttp(server: Loopback) -> AsyncIterator[Any]:
         yield client
 
 
+@pytest.mark.usefixtures("patient_drain")
 @pytest.mark.parametrize("pause", [0.0, 0.05])
 @pytest.mark.socket
 @AIOHTTP

@@ -161,6 +161,7 @@ async def test_a_body_that_does_not_end(mode: Mode, net: Net) -> None:
     assert message.stop_reason == "end_turn"
 
 
+@pytest.mark.usefixtures("patient_drain")
 @pytest.mark.parametrize("pause", [0.0, 0.05])
 @in_every_mode
 async def test_streams_share_a_connection(mode: Mode, net: Net, pause: float) -> None:
@@ -173,6 +174,7 @@ async def test_streams_share_a_connection(mode: Mode, net: Net, pause: float) ->
         assert server.accepted == 1
 
 
+@pytest.mark.usefixtures("patient_drain")
 @in_every_mode
 async def test_leaving_a_block_at_the_end_keeps_the_connection(mode: Mode, net: Net) -> None:
     """Closing an iterator that was read to its end does not touch the connection, which serves others by then."""
@@ -184,10 +186,12 @@ async def test_leaving_a_block_at_the_end_keeps_the_connection(mode: Mode, net: 
         assert server.accepted == 1
 
 
+@pytest.mark.slow
 @in_every_mode
-async def test_a_shared_connection_is_left_alone(mode: Mode, net: Net) -> None:
+async def test_a_shared_connection_is_left_alone(mode: Mode, net: Net, monkeypatch: pytest.MonkeyPatch) -> None:
     """The watch over the end of one stream does not touch the next one on the same connection."""
-    with net.serve((WHOLE, "finish"), (FIRST, 0.5, REST, "finish")) as server:
+    monkeypatch.setattr("claude_stream._drive.source.DRAIN_SECONDS", 1.0)
+    with net.serve((WHOLE, "finish"), (FIRST, 1.5, REST, "finish")) as server:
         async with creating(net, server, mode) as create:
             assert (await read(iter_text(create()))).error is None
             outcome = await read(iter_text(create()))
