@@ -133,17 +133,8 @@ def test_every_reader_knows_the_message(mode: Mode, name: str) -> None:
     assert (reader.text, reader.complete, reader.usage.output_tokens) == ("Hello", True, 12)
 
 
-HELD_BACK = pytest.mark.xfail(reason="a block that opens while events are held back is given twice", strict=True)
-
-
-@pytest.mark.parametrize(
-    ("inner", "outer"),
-    [
-        pytest.param(inner, outer, marks=[HELD_BACK] * ((inner, outer) == ("with_restarts", "iter_blocks")))
-        for inner in EVENT_FUNCTIONS
-        for outer in FUNCTIONS
-    ],
-)
+@pytest.mark.parametrize("inner", EVENT_FUNCTIONS)
+@pytest.mark.parametrize("outer", FUNCTIONS)
 def test_functions_on_functions(mode: Mode, inner: str, outer: str) -> None:
     """What gives events can be read by any other function."""
     outcome = mode.read(lambda: FUNCTIONS[outer][0](FUNCTIONS[inner][0](mode.source(EVENTS))))
@@ -180,7 +171,6 @@ def test_eager_calls(mode: Mode, eager: bool, expected: list[str]) -> None:
     assert outcome.error is not None
 
 
-@HELD_BACK
 def test_eager_calls_of_a_stream_that_may_be_restarted(mode: Mode) -> None:
     """A call is handed out once, also one whose block opens while the events in front of it are held back."""
     events = message_events(("get_weather", {"city": "Paris"}))

@@ -17,6 +17,7 @@ import jiter
 from .._errors import ToolInputError
 from .._json import Wire, excerpt
 from .._step import Step
+from .._wire.events import initial_content
 from .builder import CALLING, MessageBuilder
 
 # The stop reasons under which a call is meant to be answered, or may be cut where it would have been.
@@ -46,7 +47,8 @@ class Blocks(Step[Wire, Any]):
         if kind == "message_delta":
             return self._release()
         if kind == "message_start":
-            return self._close(range(len(self._builder.blocks)))
+            # Those that it brings along: the builder may be ahead of us, where events are held back.
+            return self._close(range(len(initial_content(item))))
         return ()
 
     def finish(self) -> Iterable[Any]:
