@@ -82,6 +82,22 @@ def test_an_iterator_that_is_closed_unread(mode: Mode) -> None:
         next(iterator)
 
 
+def test_a_close_of_the_wrong_colour(mode: Mode) -> None:
+    """Each reader has one way to close it; the other one names it, and closes nothing."""
+
+    async def main() -> None:
+        texts = iter_text(mode.source(EVENTS))
+        if mode.is_async:
+            with pytest.raises(TypeError, match=r"await reader\.aclose\(\)"):
+                texts.close()
+        else:
+            with pytest.raises(TypeError, match=r"write `reader\.close\(\)`"):
+                await texts.aclose()
+        assert [text async for text in Either(texts)] == ["Hello, w", "orld!"]
+
+    mode.run(main) if mode.is_async else by_hand(main())
+
+
 def test_closing_in_front_of_what_is_held_back() -> None:
     """A stream that was closed gives nothing more; a complete message is no reason to complain."""
     iterator: Any = iter_tool_calls(iter(message_events(("tool", {}), ("tool", {}), chunk=99)))

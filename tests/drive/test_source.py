@@ -371,8 +371,10 @@ def test_how_long_a_sync_response_is_waited_for(monkeypatch: pytest.MonkeyPatch)
     ours, theirs = socket.socketpair()
     with ours, theirs:
         network = SimpleNamespace(get_extra_info={"socket": ours}.get)
-        stream = opened(Body(), extensions={"http_version": b"HTTP/1.1", "network_stream": network})
+        body = Body((*HELLO, b": good\n\n", b": bye\n\n"))
+        stream = opened(body, extensions={"http_version": b"HTTP/1.1", "network_stream": network})
         assert stream.get_final_text() == "Hello, world!"
+        assert (body.given, body.closed) == (len(HELLO) + 2, 1)  # it was read to its end, and means nothing
     [(seconds, function, timer)] = timers
     assert (seconds, timer.started, timer.cancelled) == (DRAIN_SECONDS, True, True)
     assert function.__name__ == "shut_down"
@@ -435,11 +437,14 @@ class Body(http.SyncByteStream):
         self._chunks = chunks
         self._failure = failure
         self.iterated = 0
+        self.given = 0
         self.closed = 0
 
     def __iter__(self) -> Iterator[bytes]:
         self.iterated += 1
-        yield from self._chunks
+        for chunk in self._chunks:
+            self.given += 1
+            yield chunk
         if self._failure is not None:
             raise self._failure
 
