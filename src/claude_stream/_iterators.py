@@ -123,7 +123,7 @@ def iter_blocks(source: Any, /) -> Any:
     `iter_tool_calls` gives.
 
     Raises:
-        ToolInputError: in the place of a tool call whose input is cut or malformed.
+        ToolInputError: where a tool call comes whose input is cut or malformed.
         StreamError: when the stream turns out broken.
         TypeError: if ``source`` is no stream of events, or was read before.
 
@@ -159,7 +159,7 @@ def iter_tool_calls(source: Any, /, *, eager: bool = False) -> Any:
             what comes later, a refusal, a fallback, a cut, a failure. Only for tools that do no harm.
 
     Raises:
-        ToolInputError: in the place of all calls, if one of them is cut or malformed; with ``eager``, in its own.
+        ToolInputError: instead of all calls, if one of them is cut or malformed; with ``eager``, when its turn comes.
         StreamError: when the stream turns out broken.
         TypeError: if ``source`` is no stream of events, or was read before.
 

@@ -122,7 +122,7 @@ class _Stream(HoldsMessage[MessageT], Generic[MessageT]):
 
 
 class MessageStream(_Stream[MessageT]):
-    """A stream of one message, in the place of the SDK's class of that name.
+    """A stream of one message, to be used instead of the SDK's class of that name.
 
     Iterating it gives the SDK's helper events. All views share one cursor. One thread may read it;
     `close` may be called from any thread, and ends a read that is blocked.

@@ -112,7 +112,7 @@ class BaseReader(HoldsMessage[MessageT], Generic[T, MessageT]):
         """
         if self._error is None and not self._finished:
             if not self._closed:
-                # Ctrl-C ended the reading, not the stream. Whoever goes on must not take what he has for all.
+                # Ctrl-C ended the reading, not the stream. What came must not pass for all.
                 self._error = self._builder.fail(StreamTruncatedError("the reading was interrupted"))
             elif not self._builder.guard.complete:
                 self._error = self._builder.fail(self._closed_error())
@@ -121,7 +121,7 @@ class BaseReader(HoldsMessage[MessageT], Generic[T, MessageT]):
     @staticmethod
     def _closed_error() -> StreamConnectionError:
         error = StreamConnectionError("the stream was closed before its message was complete")
-        error.retryable = False  # whoever pressed the stop button does not want it back
+        error.retryable = False  # somebody pressed the stop button
         return error
 
     def _present(self, item: Any) -> T:

@@ -396,7 +396,7 @@ def _other_content(response: Any) -> str | None:
 def _loaded(response: Any) -> bytes | None:
     try:
         content = response.content
-    except Exception:  # the transport's own ResponseNotRead, from whichever package it is
+    except Exception:  # the transport's own ResponseNotRead, from httpx or httpx2
         return None
     return content if isinstance(content, bytes) else None
 

@@ -3,7 +3,7 @@
 The law: a driver knows iteration and nothing of events. It sends what its source gives through its steps and
 hands out the results one at a time, so that an error never overtakes what was received ahead of it. Its inner
 loop is a generator, because Python's own refusal to enter one twice is a lock that costs nothing; what becomes of
-an end or a failure is `reader`'s to say. Whoever opened the stream closes it: reading closes nothing but a live
+an end or a failure is `reader`'s to say. Who opened the stream closes it: reading closes nothing but a live
 response that has ended or failed.
 """
 

@@ -38,7 +38,7 @@ class Text:
             self.join()
 
     def join(self) -> None:
-        """Make one string of the pieces so far. Whoever appends to `pieces` directly has to see to it."""
+        """Make one string of the pieces so far. Code that appends to `pieces` directly has to see to it."""
         self._joined.append("".join(self.pieces))
         self.pieces.clear()
 
@@ -162,7 +162,7 @@ class Block:
         data: Wire = copy_json(self._data)
         data.update((field, str(text)) for field, text in self._texts.items())
         if self._json is not None and (value := self._partial_input()) is not None:
-            data["input"] = value  # parsed anew, which takes less time than a copy
+            data["input"] = value  # parsed again, which takes less time than a copy
         return data
 
     def input_error(self) -> ToolInputError:

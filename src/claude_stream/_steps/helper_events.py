@@ -120,7 +120,7 @@ class HelperEvents(Step[Wire, Any]):
         return None
 
     def _string(self, index: int, field: str, delta: Wire) -> str:
-        """Return the string so far, kept here because joining it anew for each event would cost more."""
+        """Return the string so far, kept here because joining it again for each event would cost more."""
         key = (index, field)
         before = self._strings.get(key)
         now = self._builder.blocks[index].string(field) if before is None else before + str(delta[field])

@@ -33,7 +33,7 @@ def message_events(
         id: the message's; a `UsageTally` counts each id once.
         model: the message's model.
         usage: the final usage, over ``{"input_tokens": 10, "output_tokens": 12}``.
-        error: an ``error.type``, or the body of an error, which comes in the place of the end.
+        error: an ``error.type``, or the body of an error, which comes instead of the end.
         cut: keep only so many events.
 
     Raises:

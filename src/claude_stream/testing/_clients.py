@@ -73,7 +73,7 @@ def replay_client(
 
     Args:
         recordings: what to answer with: recordings, paths of files that hold one, or lists of events.
-        choose: gives the answer to each request, in the place of ``recordings``.
+        choose: gives the answer to each request, instead of ``recordings``.
         speed: how fast to play, where 1 is the recorded pace and 0, or None, is all at once. A
             recording without times is played at once.
 

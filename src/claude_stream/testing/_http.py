@@ -15,7 +15,7 @@ def http_package() -> Any:
 
 
 def response(package: Any, status: int, headers: Any, chunks: Any, extensions: Any = None) -> Any:
-    """Return a response whose body is read, anew each time, from an object with `begin()` and `close()`.
+    """Return a response whose body is read from the beginning each time, from an object with `begin()` and `close()`.
 
     What `begin` returns is an iterator and an async iterator in one, so that the same response serves
     both kinds of client. It is no generator: one that is left early would warn under trio.

@@ -52,7 +52,7 @@ class _File:
         self._rest = b""
 
     def create(self) -> Self:
-        """Write the file anew, empty: what cannot be written is known before anything is read."""
+        """Write the file, empty: what cannot be written is known before anything is read."""
         self._path.write_bytes(b"")
         return self
 
@@ -138,7 +138,7 @@ def record(source: Any, path: str | os.PathLike[str], *, clock: Clock = time.per
 
     Args:
         source: as for `iter_events`.
-        path: the file, which is written anew.
+        path: the file, which is overwritten.
         clock: gives the time in seconds. The offsets count from this call.
 
     Raises:
@@ -167,7 +167,7 @@ def recording_client(client: ClientT, path: str | os.PathLike[str], *, clock: Cl
 
     Args:
         client: a client of the SDK, sync or async.
-        path: the file for the first response, which is written anew. For a second one it is the same
+        path: the file for the first response, which is overwritten. For a second one it is the same
             name with ``-2`` in front of its suffix, and so on.
         clock: gives the time in seconds.
 
@@ -277,7 +277,7 @@ class _RecordedChunks(Iterator[bytes], AsyncIterator[bytes]):
 
     def _fail(self, exc: Exception) -> None:
         if self._closed:
-            return  # whoever closed it reads once more to learn of it
+            return  # it was closed, and is read once more to learn of it
         if isinstance(exc, self._undecodable):
             self._file.end()
             self._file.write(undecodable(f"{type(exc).__name__}: {exc}"))

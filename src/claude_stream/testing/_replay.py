@@ -158,7 +158,7 @@ def replay(path: Recorded, *, speed: float | None = None, sleep: Sleep | None = 
         path: the path of a file, a recording, or a list of events.
         speed: how fast to play, where 1 is the recorded pace and 0, or None, is all at once. A
             recording without times is played at once.
-        sleep: waits for so many seconds, in the place of `time.sleep` and `anyio.sleep`.
+        sleep: waits for so many seconds, instead of `time.sleep` and `anyio.sleep`.
 
     Raises:
         OSError, ValueError: if the file cannot be read, or is damaged.
