@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import asyncio
+import contextlib
 import gc
 import sys
 import weakref
@@ -231,6 +232,35 @@ def test_who_is_waited_for_may_keep_a_cancellation_for_itself(timeless: Timeless
             with pytest.raises(InterruptedWaitError):
                 await waits.until(stubborn)
             await anyio.sleep(0)  # the cancellation is taken back: nothing is left to arrive here
+
+        async with anyio.create_task_group() as group:
+            group.start_soon(reader)
+            await anyio.wait_all_tasks_blocked()
+            assert waits.interrupt()
+
+    timeless.run(main)
+
+
+@ASYNCIO
+def test_a_task_that_is_waited_for_may_keep_a_cancellation_too(timeless: Timeless) -> None:
+    """The cancellation goes on to a task that a source awaits, which may end well; the wait does not."""
+
+    async def stubborn() -> str:
+        with contextlib.suppress(asyncio.CancelledError):
+            await nothing()
+        return "kept"
+
+    async def wait() -> str:
+        return await asyncio.create_task(stubborn())
+
+    async def main() -> None:
+        waits = waits_for(None)
+
+        async def reader() -> None:
+            with pytest.raises(InterruptedWaitError):
+                await waits.until(wait)
+            task: Any = asyncio.current_task()
+            assert getattr(task, "cancelling", int)() == 0  # it is taken back; Python 3.10 does not count
 
         async with anyio.create_task_group() as group:
             group.start_soon(reader)
