@@ -112,3 +112,15 @@ def test_a_message_without_usage_counts_nothing() -> None:
     tally = UsageTally()
     tally.add(collect(events))
     assert tally.total == Usage(final=True)
+
+
+def test_how_a_tally_is_shown() -> None:
+    """One line says how many messages, how many tokens, and of which models."""
+    tally = UsageTally()
+    assert repr(tally) == "<UsageTally: 0 messages; 0 tokens in, 0 out; no model>"
+    tally.add(collect(message_events("Hello")))
+    assert repr(tally) == "<UsageTally: 1 messages; 10 tokens in, 12 out; claude-test>"
+    accumulator = Accumulator()
+    accumulator.feed({**message_events()[0], "message": {**message_events()[0]["message"], "id": "msg_2"}})
+    tally.add(accumulator)
+    assert ", not final; " in repr(tally)

@@ -142,6 +142,12 @@ class UsageTally:
             totals[model] = totals[model] + usage if model in totals else usage
         return totals
 
+    def __repr__(self) -> str:
+        total, models = self.total, ", ".join(self.by_model) or "no model"
+        state = "" if total.final else ", not final"
+        counts = f"{total.total_input} tokens in, {total.output_tokens} out{state}"
+        return f"<UsageTally: {len(self._by_id)} messages; {counts}; {models}>"
+
     def __add__(self, other: UsageTally) -> UsageTally:
         tally = UsageTally()
         tally._by_id = {**self._by_id, **other._by_id}

@@ -297,3 +297,12 @@ def test_when_to_come_back(path: Path, seconds: float, header: str) -> None:
     refusal.save(path)
     assert Recording.load(path) == refusal
     assert Recording.load(path).headers == refusal.headers
+
+
+def test_how_a_recording_is_shown() -> None:
+    """One line says how much it is, how long it took, and how it ends."""
+    recording = Recording.from_events(message_events("Hello"))
+    assert repr(recording).startswith("<Recording: 6 chunks, ")
+    assert repr(recording).endswith(" bytes; status 200, text/event-stream>")
+    timed = dataclasses.replace(recording, offsets=tuple(map(float, range(6))), content_type="")
+    assert repr(timed.reset(after=2)).endswith(" over 1.00 s; status 200, no content type; then a connection failure>")

@@ -84,6 +84,13 @@ class Recording:
         yield from decoder.feed(self.body())
         yield from decoder.finish()
 
+    def __repr__(self) -> str:
+        size = sum(map(len, self.chunks))
+        times = f" over {self.offsets[-1]:.2f} s" if self.offsets else ""
+        end = "" if self.failure is None else f"; then a {self.failure.kind} failure"
+        kind = self.content_type or "no content type"
+        return f"<Recording: {len(self.chunks)} chunks, {size} bytes{times}; status {self.status}, {kind}{end}>"
+
     # -- files and events --
 
     @classmethod
