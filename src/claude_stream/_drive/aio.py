@@ -79,6 +79,8 @@ class AsyncReader(AsyncOnly, BaseReader[T, MessageT], AsyncIterator[T]):
             raise RuntimeError("this stream is being read already: one reader at a time")
         self._reading = True
         try:
+            if self._next is None and self._closed:
+                raise self._ending() or StopAsyncIteration
             wait = self._next or await self._open()
             item = _NOTHING
             while True:
@@ -127,8 +129,6 @@ class AsyncReader(AsyncOnly, BaseReader[T, MessageT], AsyncIterator[T]):
 
     async def _step_failed(self, exc: Exception) -> Exception:
         """Return what to raise for an exception of a step; nothing more comes of this reader."""
-        if exc is self._error:
-            return exc
         self._closed = True
         self._results = iter(())
         await self._source.arelease()
@@ -138,8 +138,6 @@ class AsyncReader(AsyncOnly, BaseReader[T, MessageT], AsyncIterator[T]):
 
     async def _open(self) -> Wait:
         """Open the source and return what is awaited for each item."""
-        if self._closed:
-            return _never
         source = self._source
         try:
             if source.waits:
@@ -200,7 +198,3 @@ class AsyncReader(AsyncOnly, BaseReader[T, MessageT], AsyncIterator[T]):
             self._left = self._left or anyio.Event()
             await self._left.wait()  # only then can a generator be closed
         await self._source.aclose()
-
-
-async def _never() -> Any:
-    raise StopAsyncIteration

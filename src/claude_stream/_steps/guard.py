@@ -39,11 +39,6 @@ class Guard(Step[Wire, Wire]):
         """Whether the message is whole."""
         return self.stopped or (self.stop_reason is not None and not self.open)
 
-    @property
-    def progress(self) -> int:
-        """How many events there were, without pings."""
-        return self.events - self.pings
-
     def feed(self, item: Wire) -> Iterable[Wire]:
         """Let the event pass if it may stand here."""
         self.events += 1
