@@ -9,15 +9,20 @@ from collections import deque
 from collections.abc import Callable, Iterator
 from typing import Any
 
-from claude_stream import Accumulator, StreamTimer
+from claude_stream import StreamTimer
 from claude_stream._step import Step, flow
+from claude_stream._steps.builder import MessageBuilder
 from claude_stream._wire.sse import SSEDecoder
 
 from .bodies import spaced, text_body
 from .measure import Bench, Case, Contest, Reader, Row
 from .readers import SYNC, event_facts
 
-STEPS: dict[str, Callable[[], Step]] = {"decoder": SSEDecoder, "accumulator": Accumulator, "timer": StreamTimer}
+STEPS: dict[str, Callable[[], Step]] = {
+    "decoder": SSEDecoder,
+    "accumulator": lambda: MessageBuilder(sourced=False),
+    "timer": StreamTimer,
+}
 
 
 def through(count: int) -> Reader:
