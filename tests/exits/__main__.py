@@ -68,8 +68,10 @@ def run_all(chosen: list[Cell], jobs: int) -> list[Result]:
     context = multiprocessing.get_context("spawn")
     with concurrent.futures.ProcessPoolExecutor(jobs, mp_context=context) as pool:
         running = [pool.submit(run, cell) for cell in chosen]
-        for each in concurrent.futures.as_completed(running):
+        for number, each in enumerate(concurrent.futures.as_completed(running), 1):
             told(each.result())
+            if number % 1000 == 0:
+                print(f"{number} of {len(running)}", file=sys.stderr, flush=True)
     return [each.result() for each in running]
 
 
