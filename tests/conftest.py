@@ -84,7 +84,7 @@ def only_new_garbage() -> Iterator[None]:
 @pytest.fixture
 def patient_drain(monkeypatch: pytest.MonkeyPatch) -> None:
     """Gives a response all the time that a busy server needs for its end, so that its connection is used again."""
-    monkeypatch.setattr("claude_stream._drive.source.DRAIN_SECONDS", PATIENCE)
+    monkeypatch.setattr("claude_stream._drive.live.DRAIN_SECONDS", PATIENCE)
 
 
 # -- marks --

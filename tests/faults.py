@@ -7,6 +7,7 @@ that "nothing already received is lost" can be seen: `GOOD_TEXT` arrives in fron
 from __future__ import annotations
 
 import json
+import re
 from typing import Any
 
 from claude_stream.testing import message_events
@@ -125,6 +126,8 @@ BODIES: dict[str, bytes] = {
     "CR line ends": _WHOLE.replace(b"\n", b"\r"),
     "JSON body with status 200": json.dumps(error_event("overloaded_error")).encode(),
     "HTML body with status 200": b"<!DOCTYPE html>\n<html><body>Bad gateway</body></html>\n",
+    "HTML body that calls itself an event stream": b"<!DOCTYPE html>\n<html><body>Bad gateway</body></html>\n",
+    "events without their names": re.sub(rb"^event: .*\n", b"", _WHOLE, flags=re.MULTILINE),
     "unknown event": _with({"type": "news", "headline": "hello"}),
     "unknown delta": _with(_delta(0, type="shout_delta", volume="11")),
     "unknown block": body_of(
@@ -168,4 +171,8 @@ NOTHING_RECEIVED = {
     "message_stop first",
     "message_start with broken content",
     *CONTENT_TYPES,
+    "HTML body that calls itself an event stream",
 }
+
+# And those in front of which the SDK itself has dropped it.
+LOST_ON_THE_TYPED_WAY = {"byte order mark", "events without their names"}

@@ -197,7 +197,7 @@ def iter_tool_inputs(source: Any, /) -> Any:
         get_weather '{"city": "Pa' {}
         get_weather 'ris"}' {'city': 'Paris'}
     """
-    return drive(source, lambda _: [ToolInputs()])
+    return drive(source, lambda builder: [ToolInputs(builder)])
 
 
 @overload

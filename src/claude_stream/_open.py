@@ -19,10 +19,12 @@ from anthropic.types import ParsedMessage
 from anthropic.types.beta.parsed_beta_message import ParsedBetaMessage
 from typing_extensions import Unpack
 
+from ._drive.live import Body, SDKStream
 from ._drive.misuse import AsyncOnly
 from ._drive.pipeline import drive, restarting
 from ._drive.restarts import Restarts, backoff
-from ._drive.source import Body, SDKStream, Source, stream_observer
+from ._drive.source import Source
+from ._drive.spans import stream_observer
 from ._drive.timeouts import Limits
 from ._message_stream import AsyncMessageStream, MessageStream, options_of
 from ._steps.timer import StreamTimer

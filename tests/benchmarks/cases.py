@@ -14,6 +14,7 @@ from typing import Literal
 from .bodies import INPUT_SIZE, SHAPE, SHAPES, TOOL_80_KB, spaced, text_body, tool_body
 from .clients import SDK_TRACES
 from .concurrency import ALONE, concurrency
+from .doubling import twice_as_much
 from .growth import pauses, synthesised_by_length, text_by_length, tool_by_length, twice_the_input, twice_the_text
 from .imports import import_time
 from .layers import layers
@@ -130,6 +131,7 @@ def full() -> list[Measurement]:
         partial(twice_the_text, 5),
         synthesised_by_length,
         pauses,
+        twice_as_much,
         partial(memory_of_text, 10),
         partial(memory_of_reading, EVENTS),
         partial(memory_of_waiting, 5_000),

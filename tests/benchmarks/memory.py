@@ -7,6 +7,7 @@ what the system sees, with everything that is written in other languages.
 
 from __future__ import annotations
 
+import itertools
 import sys
 import tracemalloc
 from collections.abc import Callable, Iterator
@@ -14,7 +15,7 @@ from pathlib import Path
 from types import SimpleNamespace
 from typing import Any
 
-from claude_stream import Accumulator, collect, from_sse
+from claude_stream import Accumulator, collect, from_sse, iter_tool_inputs
 from claude_stream.testing import message_events
 
 from .bodies import piece, spaced, text_chunks
@@ -32,14 +33,15 @@ def memory_of_text(megabytes: int) -> list[Row]:
     size = megabytes * MEGABYTE
     deltas = size // len(piece(0))
     shapes = [name for name in RUNS if name.startswith("accumulator")]
-    *traced, resident = figures(
-        "memory", [*((name, "traced", deltas) for name in shapes), ("body", "resident", deltas)]
+    *traced, inputs, resident = figures(
+        "memory", [*((name, "traced", deltas) for name in (*shapes, "inputs")), ("body", "resident", deltas)]
     )
     text = f"{megabytes} MB of text"
     rows = [
         _row(f"{name.capitalize()}, {text}, by tracemalloc; against the text", peak, size, 3)
         for name, peak in zip(shapes, traced, strict=True)
     ]
+    rows.append(_row(f"iter_tool_inputs, {megabytes} MB of input, by tracemalloc; against the input", inputs, size, 4))
     return [*rows, _row(f"collect(from_sse()), {text}, by resident set; against the text", resident, size)]
 
 
@@ -105,6 +107,21 @@ def behind_many_blocks(deltas: int) -> Iterator[dict[str, Any]]:
     yield from (last_stop, end, stop)
 
 
+def input_events(deltas: int) -> Iterator[dict[str, Any]]:
+    """Yield the events of a tool call whose input is one long string."""
+    frame = message_events(("tool", {}))  # its one delta is empty
+    yield from frame[:2]
+    for text in itertools.chain(['{"a":"'], map(piece, range(deltas)), ['"}']):
+        yield {"type": "content_block_delta", "index": 0, "delta": {"type": "input_json_delta", "partial_json": text}}
+    yield from frame[3:]
+
+
+def length_of_inputs(deltas: int) -> int:
+    """Read an input piece by piece, keep none, and return how long it is."""
+    pieces = (len(found.delta) for found in iter_tool_inputs(input_events(deltas)))
+    return sum(pieces) - len('{"a":""}')
+
+
 def text_of(message: Any) -> int:
     """Return how long the text is: joining several blocks would take memory of its own."""
     return sum(len(block.text) for block in message.content)
@@ -126,6 +143,7 @@ RUNS: dict[str, Callable[[int], int]] = {
     "accumulator, two open blocks": accumulating(two_open_blocks),
     "accumulator, an index above 256": accumulating(behind_many_blocks),
     "body": lambda deltas: text_of(collect(from_sse(text_chunks(deltas)))),
+    "inputs": length_of_inputs,
     "ours": through_client(read_ours),
     "helper": through_client(read_helper),
 }

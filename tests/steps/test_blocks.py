@@ -12,6 +12,7 @@ from claude_stream import (
     StreamTruncatedError,
     ToolInputError,
     iter_blocks,
+    iter_events,
     iter_tool_calls,
     iter_tool_inputs,
 )
@@ -222,7 +223,34 @@ def test_tool_inputs_grow(mode: Mode) -> None:
     assert {(piece.index, piece.id, piece.name) for piece in pieces} == {(1, "toolu_test_1", "get_weather")}
     snapshots = [piece.snapshot for piece in pieces]
     assert snapshots == [{}, {}, {"city": "Paris"}, {"city": "Paris", "days": 3}]
+    assert [piece.text for piece in pieces] == [
+        "",
+        '{"city": "',
+        '{"city": "Paris", "d',
+        '{"city": "Paris", "days": 3}',
+    ]
     assert repr(pieces[1]) == "ToolInput(index=1, id='toolu_test_1', name='get_weather', delta='{\"city\": \"')"
+
+
+def test_tool_inputs_from_the_middle(mode: Mode) -> None:
+    """Who reads a reader on from the middle of an input gets the rest of it, and its text from the beginning."""
+    events = message_events(("get_weather", {"city": "Paris", "days": 3}), chunk=10)
+
+    async def areads() -> list[Any]:
+        source = iter_events(mode.source(events))
+        for _ in range(4):
+            await anext(source)
+        return [piece async for piece in iter_tool_inputs(source)]
+
+    if mode.is_async:
+        pieces = mode.run(areads)
+    else:
+        source = iter_events(events)
+        for _ in range(4):
+            next(source)
+        pieces = list(iter_tool_inputs(source))
+    assert [piece.delta for piece in pieces] == ['Paris", "d', 'ays": 3}']
+    assert [piece.text for piece in pieces] == ['{"city": "Paris", "d', '{"city": "Paris", "days": 3}']
 
 
 def test_a_snapshot_of_what_is_no_json(mode: Mode) -> None:

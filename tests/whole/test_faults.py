@@ -12,7 +12,7 @@ import pytest
 import claude_stream
 from claude_stream import StreamError, collect, from_sse, iter_text
 from claude_stream.testing import Recording
-from tests.faults import BODIES, CONTENT_TYPES, GOOD_TEXT, NOTHING_RECEIVED
+from tests.faults import BODIES, CONTENT_TYPES, GOOD_TEXT, LOST_ON_THE_TYPED_WAY, NOTHING_RECEIVED
 from tests.support import Mode
 
 EXPLANATION = Path(__file__).parents[2] / "docs" / "explanation.md"
@@ -60,7 +60,7 @@ def test_a_fault_ends_as_the_table_says(mode: Mode, name: str, way: str) -> None
     text = "".join(outcome.items)
     _check_end(outcome.error, on_text, text)
     _check_end(collected.error, on_collect, text)
-    lost_its_start = name in NOTHING_RECEIVED or (name == "byte order mark" and way == "typed")
+    lost_its_start = name in NOTHING_RECEIVED or (name in LOST_ON_THE_TYPED_WAY and way == "typed")
     assert text.startswith("" if lost_its_start else GOOD_TEXT)
     if collected.error is None:
         assert "".join(block.text for block in collected.items[0].content if block.type == "text") == text

@@ -46,6 +46,8 @@ ORDER = [
     "_drive.timeouts",
     "_drive.waits",
     "_drive.source",
+    "_drive.spans",
+    "_drive.live",
     "_drive.reader",
     "_drive.sync",
     "_drive.aio",
@@ -76,7 +78,16 @@ KIT_MAY_LOOK_INTO = {"_json", "_step", "_wire.sse", "_drive.pipeline"}
 THIRD_PARTY = {"anthropic", "anyio", "jiter", "pydantic", "typing_extensions"}
 MORE_THIRD_PARTY = {"testing._replay": {"httpx"}, "_pytest_plugin": {"pytest"}}
 ASYNC = {
-    *("_drive.aio", "_drive.reader", "_drive.restarts", "_drive.source", "_drive.waits", "_message_stream", "_open"),
+    *(
+        "_drive.aio",
+        "_drive.reader",
+        "_drive.restarts",
+        "_drive.source",
+        "_drive.live",
+        "_drive.waits",
+        "_message_stream",
+        "_open",
+    ),
     *("testing._http", "testing._record", "testing._replay"),
 }
 

@@ -190,7 +190,7 @@ async def test_leaving_a_block_at_the_end_keeps_the_connection(mode: Mode, net: 
 @in_every_mode
 async def test_a_shared_connection_is_left_alone(mode: Mode, net: Net, monkeypatch: pytest.MonkeyPatch) -> None:
     """The watch over the end of one stream does not touch the next one on the same connection."""
-    monkeypatch.setattr("claude_stream._drive.source.DRAIN_SECONDS", 1.0)
+    monkeypatch.setattr("claude_stream._drive.live.DRAIN_SECONDS", 1.0)
     with net.serve((WHOLE, "finish"), (FIRST, 1.5, REST, "finish")) as server:
         async with creating(net, server, mode) as create:
             assert (await read(iter_text(create()))).error is None

@@ -15,10 +15,11 @@ from typing import Any, TypeAlias, TypeGuard
 from .._step import AnyStep
 from .._steps.builder import MessageBuilder
 from .aio import AsyncReader
+from .live import SDKStream
 from .misuse import is_sdk_stream, kind_of
 from .reader import Stage
 from .restarts import Restarting, Restarts
-from .source import Awaited, Chunks, SDKStream, Source
+from .source import Awaited, Chunks, Source
 from .sync import Reader
 from .timeouts import Limits
 

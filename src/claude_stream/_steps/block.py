@@ -57,6 +57,10 @@ class Block:
         self._texts: dict[str, Text] = {}
         self._json: Text | None = None
 
+    def get(self, field: str) -> Any:
+        """Return a field that the block came with, or None."""
+        return self._data.get(field)
+
     @property
     def raw(self) -> str:
         """The JSON text of the input as far as it came in deltas."""
@@ -133,12 +137,12 @@ class Block:
     def close(self) -> None:
         """Take the block as finished, and judge its input, once and strictly."""
         self.open = False
-        raw = self.raw
+        raw = self.raw.encode("utf-8", "surrogatepass")  # and no name for the string, which may be as long
         if not raw:
             return
         try:
             # Without NaN and Infinity, which are no JSON: a request that sends them back is refused.
-            value = jiter.from_json(raw.encode("utf-8", "surrogatepass"), allow_inf_nan=False)
+            value = jiter.from_json(raw, allow_inf_nan=False)
         except ValueError as exc:
             self.fault = f"it is not whole JSON ({exc})"
             return
@@ -167,11 +171,11 @@ class Block:
 
     def input_error(self) -> ToolInputError:
         """Return the exception that says what is wrong with the input."""
-        name = self._data.get("name")
+        name = self.get("name")
         why = self.fault or ("its block was never closed" if self.open else "nothing of it came")
         return ToolInputError(
             f"the input of the tool call {name!r} cannot be used: {why}: {excerpt(self.raw)}",
             raw=self.raw,
             tool_name=name,
-            tool_use_id=self._data.get("id"),
+            tool_use_id=self.get("id"),
         )

@@ -18,6 +18,7 @@ from .._errors import ToolInputError
 from .._json import Wire, excerpt
 from .._step import Step
 from .._wire.events import initial_content
+from .block import Block
 from .builder import CALLING, MessageBuilder
 
 # The stop reasons under which a call is meant to be answered, or may be cut where it would have been.
@@ -133,20 +134,26 @@ class ToolInput:
     ``delta`` is the piece of JSON text, which is often the empty string for the first one.
     """
 
-    __slots__ = ("_count", "_pieces", "delta", "id", "index", "name")
+    __slots__ = ("_block", "_length", "delta", "id", "index", "name")
 
     index: int
     id: str | None
     name: str | None
     delta: str
 
-    def __init__(self, index: int, id: str | None, name: str | None, pieces: list[str]) -> None:  # noqa: A002 - the API's name
+    def __init__(self, index: int, block: Block, delta: str, length: int) -> None:
         self.index = index
-        self.id = id
-        self.name = name
-        self.delta = pieces[-1]
-        self._pieces = pieces
-        self._count = len(pieces)
+        self.id = block.get("id")
+        self.name = block.get("name")
+        self.delta = delta
+        # Not the text itself, which would be a copy of the whole for each piece.
+        self._block = block
+        self._length = length
+
+    @property
+    def text(self) -> str:
+        """The JSON text of the input as far as it had come with this piece; put together each time."""
+        return self._block.raw[: self._length]
 
     @property
     def snapshot(self) -> Any:
@@ -157,7 +164,7 @@ class ToolInput:
         Raises:
             ToolInputError: if the text is no beginning of valid JSON.
         """
-        raw = "".join(self._pieces[: self._count])
+        raw = self.text
         if not raw.strip():
             return {}
         try:
@@ -175,19 +182,26 @@ class ToolInput:
 
 
 class ToolInputs(Step[Wire, ToolInput]):
-    """Wire dicts in, a `ToolInput` out for each piece of input."""
+    """Wire dicts in, a `ToolInput` out for each piece of input.
 
-    def __init__(self) -> None:
-        self._calls: dict[int, tuple[str | None, str | None, list[str]]] = {}
+    Args:
+        builder: the one that is fed before this step, and holds the blocks.
+    """
+
+    def __init__(self, builder: MessageBuilder) -> None:
+        self._builder = builder
+        self._lengths: dict[int, int] = {}  # of the inputs so far, in characters
+
+    def begin(self) -> Iterable[ToolInput]:
+        """Take note of what came before this step saw its first event."""
+        self._lengths.update((index, len(block.raw)) for index, block in enumerate(self._builder.blocks))
+        return ()
 
     def feed(self, item: Wire) -> Iterable[ToolInput]:
         """Take one event and return the piece of input in it."""
-        kind = item["type"]
-        if kind == "content_block_start":
-            block = item["content_block"]
-            self._calls[item["index"]] = (block.get("id"), block.get("name"), [])
-        elif kind == "content_block_delta" and item["delta"].get("type") == "input_json_delta":
-            call_id, name, pieces = self._calls[item["index"]]
-            pieces.append(item["delta"]["partial_json"])
-            return (ToolInput(item["index"], call_id, name, pieces),)
+        if item["type"] == "content_block_delta" and item["delta"].get("type") == "input_json_delta":
+            index: int = item["index"]
+            delta: str = item["delta"]["partial_json"]
+            length = self._lengths[index] = self._lengths.get(index, 0) + len(delta)
+            return (ToolInput(index, self._builder.blocks[index], delta, length),)
         return ()

@@ -1,0 +1,306 @@
+"""Live responses of the SDK's client: read as bytes by us, or decoded by the SDK.
+
+The law: only a response is closed by reading it, when it has ended or failed; what is whole is read to its end first,
+within bounds, so that its connection is used again. Transport packages are not imported: the SDK chooses them.
+"""
+
+from __future__ import annotations
+
+import contextlib
+import re
+import threading
+import weakref
+from collections.abc import AsyncIterator, Awaitable, Callable, Iterator
+from typing import Any
+
+import anyio
+from typing_extensions import Self
+
+from .. import _translate as translate
+from .._errors import StreamProtocolError
+from .._json import excerpt
+from .._step import AnyStep
+from .._steps.builder import MessageBuilder
+from .._wire.sse import SSEDecoder
+from .connection import DRAIN_SECONDS, Connection, is_shared
+from .source import Source, spent
+from .spans import end_by_contract, show_usage_to, stream_observer
+
+_HEAD = 1000  # bytes of a body that tell what it is
+_BUFFERED = 1000  # more events than the SDK ever holds decoded
+_read: weakref.WeakSet[Any] = weakref.WeakSet()  # the SDK's streams that somebody has begun to read through us
+
+
+class Live(Source):
+    """A live response of the SDK's client: closed when it has ended or failed, drained when it is complete.
+
+    Args:
+        given: what is read.
+        response: the HTTP response behind it.
+        is_async: whether it is an async one.
+    """
+
+    def __init__(self, given: Any, response: Any, *, is_async: bool) -> None:
+        super().__init__(given, is_async=is_async)
+        self.response = response
+        self._connection: Connection | None = None
+        self._pull: Callable[[], Awaitable[Any]] | None = None
+        self._was_closed = False  # before anything was read
+        self._head = bytearray()  # how the body begins, where we do not read it ourselves
+
+    def adopt(self, builder: MessageBuilder) -> None:
+        """Refuse a response that was read before."""
+        builder.response = self.response
+        self._was_closed = _is_closed_and_gone(self.response)
+
+    def ended(self, events: int) -> None:
+        """Tell an empty stream from one that was read before, and from another kind of body."""
+        if events == 0:
+            if self._was_closed:
+                raise spent(self.given)
+            if (fault := _other_body(self.response, self._head)) is not None:
+                raise fault
+
+    def translate(self, exc: Exception, events: int) -> Exception:
+        """Return ours for anything at all."""
+        if self._was_closed and events == 0:
+            return spent(self.given)
+        return translate.from_sdk(exc, events + 1)
+
+    def connection(self) -> Connection | None:
+        """Return the response's socket, if it has one of its own."""
+        if self._connection is None:
+            self._connection = Connection.of(self.response)
+        return self._connection
+
+    def interrupt(self) -> bool:
+        """Shut the socket down, while the response owns it.
+
+        Without one, the response must not be closed either: over HTTP/2 the read would not learn of it, and be woken
+        up by others for ever.
+        """
+        if self._connection is None:
+            return False
+        self._connection.shut_down()
+        return True
+
+    def settle(self, items: Iterator[Any]) -> None:
+        """Read the response to its end, so that its connection is used again, but not for long."""
+        if self._connection is not None:
+            timer = threading.Timer(DRAIN_SECONDS, self._connection.shut_down)
+            timer.daemon = True
+            # The message is complete: whatever the transport still has to complain about changes nothing.
+            with contextlib.suppress(Exception):
+                timer.start()  # not while the interpreter ends: the connection is given up then
+                for _ in items:
+                    pass
+            timer.cancel()
+        self.release()
+
+    async def asettle(self, pull: Callable[[], Awaitable[Any]]) -> None:
+        """Do the same for an async response."""
+        if not is_shared(self.response):
+            with anyio.move_on_after(DRAIN_SECONDS), contextlib.suppress(Exception):
+                while True:
+                    await pull()
+        await self.arelease()
+
+    def release(self) -> None:
+        """Close the response. A failure of that must not hide the one before it."""
+        with contextlib.suppress(Exception):
+            self.close()
+
+    async def arelease(self) -> None:
+        """Do the same for an async response."""
+        with contextlib.suppress(Exception):
+            await self.aclose()
+
+    def close(self) -> None:
+        """Close the response."""
+        self.given.close()
+
+    async def aclose(self) -> None:
+        """Close the response, and let the generators of SDK and HTTP package learn of it.
+
+        They do by being read once more, and would complain on trio if they were dropped instead. Nothing is
+        waited for: where they would wait, the cancelled scope ends them.
+        """
+        try:
+            await self._close_response()
+        finally:
+            if self._pull is not None:
+                with anyio.CancelScope() as scope, contextlib.suppress(Exception):
+                    scope.cancel()
+                    for _ in range(_BUFFERED):
+                        await self._pull()
+
+    def aiterate(self) -> Callable[[], Awaitable[Any]]:
+        """Return what gives the next item, and remember it for the end."""
+        self._pull = self._aiterate()
+        return self._pull
+
+    async def _close_response(self) -> None:
+        await self.response.aclose()
+
+    def _aiterate(self) -> Callable[[], Awaitable[Any]]:
+        raise NotImplementedError
+
+
+class SDKStream(Live):
+    """A stream that the SDK decodes: what `create(stream=True)` returns, or what its `messages.stream` gives."""
+
+    def __init__(self, given: Any, *, is_async: bool) -> None:
+        super().__init__(given, given.response, is_async=is_async)
+
+    def adopt(self, builder: MessageBuilder) -> None:
+        """Refuse a stream that was read before, and let the span of a traced call end as the message does."""
+        if self.given in _read:
+            raise spent(self.given)
+        _read.add(self.given)
+        super().adopt(builder)
+        _note_head(self.response, "aiter_bytes" if self.is_async else "iter_bytes", self._head)
+        observer = stream_observer(self.response)
+        if observer is not None:
+            end_by_contract(observer, builder)
+            show_usage_to(observer, builder)
+
+    def _aiterate(self) -> Callable[[], Awaitable[Any]]:
+        # The stream's own __anext__ spares the async generator that its __aiter__ would add.
+        anext_: Callable[[], Awaitable[Any]] = self.given.__anext__
+        return anext_
+
+    async def _close_response(self) -> None:
+        await self.given.close()
+
+
+class Body(Live):
+    """The body of a live response, read by us instead of by the SDK.
+
+    Args:
+        response: the HTTP response.
+        is_async: whether it is an async one.
+    """
+
+    def __init__(self, response: Any, *, is_async: bool) -> None:
+        super().__init__(response, response, is_async=is_async)
+
+    def decoder(self) -> AnyStep:
+        """Return a decoder of server-sent events."""
+        return SSEDecoder()
+
+    def iterate(self) -> Iterator[bytes]:
+        """Return the chunks of the body as the transport gives them."""
+        return _raw(self.response) if self._is_raw() else iter(self.response.iter_bytes())
+
+    def _aiterate(self) -> Callable[[], Awaitable[bytes]]:
+        chunks: AsyncIterator[bytes] = self.response.aiter_raw() if self._is_raw() else self.response.aiter_bytes()
+        return chunks.__anext__
+
+    def _is_raw(self) -> bool:
+        """Whether the body need not go through the HTTP package's decoders, and was not read into memory by a mock."""
+        response = self.response
+        return "content-encoding" not in response.headers and not response.is_stream_consumed and not response.is_closed
+
+
+def _raw(response: Any) -> Iterator[bytes]:
+    """Yield what ``response.iter_raw()`` does, without a count of the bytes, which takes a tenth of our whole time."""
+    response.is_stream_consumed = True
+    try:
+        yield from response.stream
+    except Exception as exc:
+        if isinstance(getattr(type(exc), "request", None), property):
+            with contextlib.suppress(Exception):  # a response of a mock may have none, and a property no setter
+                error: Any = exc
+                error.request = response.request
+        raise
+    finally:
+        response.close()
+
+
+def _is_closed_and_gone(response: Any) -> bool:
+    """Whether a response is closed and its body gone, so that nothing more can come from it.
+
+    A response whose body was loaded at once, as test doubles do, is closed as well, and still gives it.
+    """
+    content = _loaded(response)
+    return bool(getattr(response, "is_closed", False)) and (content is None or b"message_start" in content)
+
+
+def _other_body(response: Any, head: bytearray) -> StreamProtocolError | None:
+    """Return the error for a body in which there was no event, if it is another kind of body, or None.
+
+    Args:
+        response: the response that it belongs to.
+        head: how it begins, if that is known.
+    """
+    content_type = str(getattr(response, "headers", {}).get("content-type", ""))
+    begins = _loaded(response) or bytes(head)
+    if content_type and "event-stream" not in content_type and "eventstream" not in content_type:
+        shown = f"; it begins: {excerpt(begins)}" if begins else ""
+        return StreamProtocolError(f"the response is not an event stream, but {content_type}{shown}")
+    if re.search(rb"^data:", begins, re.MULTILINE) and not re.search(rb"^event:", begins, re.MULTILINE):
+        return StreamProtocolError(
+            "the events have no name, and the SDK leaves such events out: read them by `open_stream`, which does not, "
+            f"or let the server send `event:` lines as the API does; the body begins: {excerpt(begins)}"
+        )
+    decoder = SSEDecoder()
+    found = [*decoder.feed(begins), *decoder.finish()]
+    return next((item for item in found if isinstance(item, StreamProtocolError)), None)
+
+
+def _note_head(response: Any, name: str, head: bytearray) -> None:
+    """Look on as the SDK begins to read a body: if there is no event in it that it knows, it says nothing.
+
+    The look lasts until the SDK asks for the chunks. It must not tie the stream to itself, or one that is
+    dropped would stay open until Python's collector comes by.
+
+    Args:
+        response: the response.
+        name: of the method that gives its chunks.
+        head: takes the first bytes.
+    """
+    chunks_of = getattr(response, name, None)
+    if chunks_of is None:  # a stand-in
+        return
+
+    def noted(*args: Any) -> Any:
+        delattr(response, name)
+        return (_AsyncHead if name == "aiter_bytes" else _sync_head)(chunks_of(*args), head)
+
+    setattr(response, name, noted)
+
+
+def _sync_head(chunks: Iterator[bytes], head: bytearray) -> Iterator[bytes]:
+    for chunk in chunks:
+        head += chunk
+        yield chunk
+        if len(head) >= _HEAD:
+            break
+    yield from chunks
+
+
+class _AsyncHead:
+    """The same for an async body. No generator: one that is dropped would complain on trio."""
+
+    def __init__(self, chunks: AsyncIterator[bytes], head: bytearray) -> None:
+        self._next = chunks.__anext__
+        self._head = head
+
+    def __aiter__(self) -> Self:
+        return self
+
+    def __anext__(self) -> Awaitable[bytes]:
+        return self._next() if len(self._head) >= _HEAD else self._note()
+
+    async def _note(self) -> bytes:
+        chunk = await self._next()
+        self._head += chunk
+        return chunk
+
+
+def _loaded(response: Any) -> bytes | None:
+    try:
+        content = response.content
+    except Exception:  # the transport's own ResponseNotRead, from httpx or httpx2
+        return None
+    return content if isinstance(content, bytes) else None
