@@ -43,7 +43,8 @@ from ._sources import AnyAsyncSource, AnySource, AsyncBetaSource, AsyncSource, B
 from ._steps.accumulator import Accumulator
 from ._steps.blocks import ToolInput
 from ._steps.timer import StreamTimer
-from ._usage import Usage, UsageTally
+from ._tally import UsageTally
+from ._usage import Iteration, Usage
 from ._wire.events import UnknownEvent
 
 __all__ = [
@@ -55,6 +56,7 @@ __all__ = [
     "AsyncReader",
     "AsyncSource",
     "BetaSource",
+    "Iteration",
     "MessageStream",
     "Reader",
     "Source",

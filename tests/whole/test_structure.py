@@ -25,6 +25,7 @@ ORDER = [
     "_step",
     "_errors",
     "_usage",
+    "_tally",
     "_wire",
     "_wire.deltas",
     "_wire.events",

@@ -53,13 +53,18 @@ class Block:
         self.type: str = start["type"]
         self.open = True
         self.fault: str | None = None  # why the closed input cannot be used
-        self._data = copy_json(start)
+        self._data: Wire = copy_json(start)
         self._texts: dict[str, Text] = {}
         self._json: Text | None = None
 
     def get(self, field: str) -> Any:
         """Return a field that the block came with, or None."""
         return self._data.get(field)
+
+    @property
+    def fields(self) -> Wire:
+        """Its JSON without the strings and the input that are being put together. Not a copy."""
+        return self._data
 
     @property
     def raw(self) -> str:
@@ -103,9 +108,10 @@ class Block:
         """Merge one delta of another type."""
         kind = delta.get("type")
         if kind == "citations_delta":
-            if not is_array(self._data.get("citations")):
-                self._data["citations"] = []
-            self._data["citations"].append(copy_json(delta.get("citation")))
+            citations = self._data.get("citations")
+            if not is_array(citations):
+                citations = self._data["citations"] = []
+            citations.append(copy_json(delta.get("citation")))
         elif kind == "compaction_delta":
             self._replace(delta)  # comes whole: the SDK replaces as well
         else:

@@ -75,6 +75,7 @@ class MessageBuilder(Step[Any, Wire]):
         self.guard = Guard(strict=self._strict)
         self.blocks: list[Block] = []
         self._message: Wire = {}  # without its content
+        self._early_iterations = False  # of usage: they came with message_start, and no others have come
         # The block that the last delta was for, while nothing but deltas came; its type, its field and where it went.
         self._index: object = _NO_BLOCK
         self._delta_type: object = None
@@ -171,6 +172,8 @@ class MessageBuilder(Step[Any, Wire]):
     def _start(self, wire: Wire) -> None:
         self.beta = self.beta or is_beta(wire)
         self._message = copy_json(wire["message"])
+        usage = self._message.get("usage")
+        self._early_iterations = is_object(usage) and "iterations" in usage
         for start in initial_content(wire):
             self._start_block(start)
             self.blocks[-1].close()
@@ -187,6 +190,10 @@ class MessageBuilder(Step[Any, Wire]):
             if key == "delta":
                 _overwrite(message, value)
             elif key == "usage" and is_object(message.get("usage")):
+                if self._early_iterations and is_object(value):
+                    # They were written when nothing was known of the rest, and would pass for the whole bill.
+                    del message["usage"]["iterations"]
+                    self._early_iterations = False
                 _overwrite(message["usage"], value)
             elif key != "type":
                 _overwrite(message, {key: value})
@@ -222,8 +229,8 @@ class MessageBuilder(Step[Any, Wire]):
     @property
     def usage(self) -> Usage:
         """The tokens as far as they are counted; ``final`` once the message is complete."""
-        counts = self._message.get("usage")
-        return Usage.from_wire(counts if is_object(counts) else {}, final=self.complete)
+        content = [block.fields for block in self.blocks]
+        return Usage.of_message({**self._message, "content": content}, final=self.complete)
 
     @property
     def complete(self) -> bool:
