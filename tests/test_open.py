@@ -3,6 +3,8 @@
 from __future__ import annotations
 
 import dataclasses
+import gc
+import weakref
 from typing import Any
 
 import anthropic
@@ -20,7 +22,7 @@ from claude_stream import (
     wrap_client,
 )
 from claude_stream.testing import Recording, message_events
-from tests.support import REQUEST, Mode
+from tests.support import ASYNC_MODES, REQUEST, Mode
 
 HELLO = Recording.from_events(message_events("Hello, world!"))
 CUT = Recording.from_events(message_events("Hello, world!", cut=3))
@@ -337,3 +339,22 @@ def test_a_whole_body_that_the_sdk_reads(mode: Mode) -> None:
     stream, text = read(mode, lambda: read_by_the_sdk(mode, HELLO))
     assert (text, stream.usage.final) == ("Hello, world!", True)
     assert stream.response.is_closed
+
+
+@ASYNC_MODES
+@pytest.mark.parametrize("options", [{}, {"restarts": 1, "idle_timeout": 5.0}], ids=["plain", "guarded"])
+def test_a_stream_that_is_dropped_is_gone_at_once(mode: Mode, options: dict[str, Any]) -> None:
+    """Not when Python collects, which closes the generators of the HTTP package in any order, and complains."""
+
+    async def main() -> None:
+        stream = await open_stream(mode.client(message_events("Hi")), **REQUEST, **options).__aenter__()
+        await anext(stream.text_stream)
+        kept, cursor = weakref.ref(stream), weakref.ref(stream.text_stream)
+        gc.disable()
+        try:
+            del stream
+            assert (kept(), cursor()) == (None, None)
+        finally:
+            gc.enable()
+
+    mode.run(main)

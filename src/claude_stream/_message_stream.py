@@ -20,6 +20,7 @@ from ._drive.reader import View
 from ._drive.sync import Reader
 from ._steps.accumulator import HoldsMessage
 from ._steps.blocks import EagerToolCalls, ToolCalls
+from ._steps.builder import MessageBuilder
 from ._steps.helper_events import HelperEvents
 from ._steps.text import Strings
 from ._steps.timer import StreamTimer
@@ -36,6 +37,35 @@ Adapter = pydantic.TypeAdapter[Any]
 def options_of(**options: Any) -> Options:
     """Return the options of a stream that stands in for the SDK's."""
     return Options(events=True, parsed=True, **options)
+
+
+class _Parsed:
+    """The message and its blocks, with what `output_format` makes of their text.
+
+    It stands by itself, so that the steps that need it do not tie a stream to itself: one that is dropped is closed at
+    once, and its generators in their order.
+    """
+
+    def __init__(self, builder: MessageBuilder, adapter: Adapter | None) -> None:
+        self._builder = builder
+        self._adapter = adapter
+
+    def message(self) -> Any:
+        """Return the complete message."""
+        message: Any = self._builder.result()
+        for block in message.content:
+            self._parse(block)
+        return message
+
+    def block(self, index: int) -> Any:
+        """Return one block."""
+        block = self._builder.block(index)
+        self._parse(block)
+        return block
+
+    def _parse(self, block: Any) -> None:
+        if self._adapter is not None and block.type == "text":
+            block.parsed_output = self._adapter.validate_json(block.text)
 
 
 class _Stream(HoldsMessage[MessageT], Generic[MessageT]):
@@ -58,11 +88,14 @@ class _Stream(HoldsMessage[MessageT], Generic[MessageT]):
     def _set_up(self, reader: AnyReader, timer: StreamTimer, adapter: Adapter | None) -> None:
         self.timing = timer
         self._reader = reader
-        self._adapter = adapter
         self._builder = View(reader).builder
+        self._parsed = _Parsed(self._builder, adapter)
 
     def _view(self, make_steps: MakeSteps) -> Any:
         return over(View(self._reader), make_steps, Options())
+
+    def _helper_events(self, builder: MessageBuilder) -> list[HelperEvents]:
+        return [HelperEvents(builder, self._parsed.message, self._parsed.block)]
 
     def _tool_calls(self, *, eager: bool) -> Any:
         return self._view(lambda builder: [(EagerToolCalls if eager else ToolCalls)(builder)])
@@ -95,22 +128,6 @@ class _Stream(HoldsMessage[MessageT], Generic[MessageT]):
         if message is None:
             raise RuntimeError("there is no message yet: nothing has been read, or message_start has not come")
         return message
-
-    def _final(self) -> MessageT:
-        message: Any = self._builder.result()
-        for block in message.content:
-            self._parse(block)
-        final: MessageT = message
-        return final
-
-    def _block(self, index: int) -> Any:
-        block = self._builder.block(index)
-        self._parse(block)
-        return block
-
-    def _parse(self, block: Any) -> None:
-        if self._adapter is not None and block.type == "text":
-            block.parsed_output = self._adapter.validate_json(block.text)
 
     @staticmethod
     def _text_of(message: Any) -> str:
@@ -153,7 +170,7 @@ class MessageStream(_Stream[MessageT]):
             raise TypeError("this source is async: use AsyncMessageStream")
         super()._set_up(reader, timer, adapter)
         self._rest: Reader[Any] = reader
-        self._events: Reader[Any] = self._view(lambda builder: [HelperEvents(builder, self._final, self._block)])
+        self._events: Reader[Any] = self._view(self._helper_events)
         self.text_stream = self._view(lambda builder: [Strings(builder, "text")])
         self.thinking_stream = self._view(lambda builder: [Strings(builder, "thinking")])
 
@@ -191,7 +208,8 @@ class MessageStream(_Stream[MessageT]):
             StreamError: when the stream turns out broken; ToolInputError if a tool's input is malformed.
         """
         self.until_done()
-        return self._final()
+        final: MessageT = self._parsed.message()
+        return final
 
     def get_final_text(self) -> str:
         """Read the stream to its end and return the text of all its text blocks.
@@ -240,7 +258,7 @@ class AsyncMessageStream(AsyncOnly, _Stream[MessageT]):
             raise TypeError("this source is sync: use MessageStream")
         super()._set_up(reader, timer, adapter)
         self._rest: AsyncReader[Any] = reader
-        self._events: AsyncReader[Any] = self._view(lambda builder: [HelperEvents(builder, self._final, self._block)])
+        self._events: AsyncReader[Any] = self._view(self._helper_events)
         self.text_stream = self._view(lambda builder: [Strings(builder, "text")])
         self.thinking_stream = self._view(lambda builder: [Strings(builder, "thinking")])
 
@@ -278,7 +296,8 @@ class AsyncMessageStream(AsyncOnly, _Stream[MessageT]):
             StreamError: when the stream turns out broken; ToolInputError if a tool's input is malformed.
         """
         await self.until_done()
-        return self._final()
+        final: MessageT = self._parsed.message()
+        return final
 
     async def get_final_text(self) -> str:
         """Read the stream to its end and return the text of all its text blocks.

@@ -160,8 +160,9 @@ def open_stream(
         schema = anthropic.transform_schema(pydantic.TypeAdapter(output_format).json_schema())
         config = cast("Mapping[str, Any]", params.get("output_config") or {})
         params["output_config"] = {**config, "format": {"type": "json_schema", "schema": schema}}
-    manager = _AsyncManager if _is_async(messages) else _Manager
-    return manager(
+    kinds: tuple[Any, Any] = (_AsyncRequest, _AsyncManager) if _is_async(messages) else (_SyncRequest, _Manager)
+    request, manager = kinds
+    asked = request(
         messages,
         params,
         output_format=output_format,
@@ -170,6 +171,7 @@ def open_stream(
         first_timeout=first_timeout,
         idle_timeout=idle_timeout,
     )
+    return manager(asked)
 
 
 def _messages_of(client: Any) -> Any:
@@ -196,7 +198,7 @@ def _only_the_sdk_can_read(response: Any) -> bool:
 
 
 class _Request:
-    """What both managers share: the parameters, and how a response becomes a stream."""
+    """What is asked of the API and of us. It knows nothing of its streams, so that one that is dropped is gone."""
 
     def __init__(
         self,
@@ -216,59 +218,74 @@ class _Request:
         self._options = options_of(
             strict=strict, beta=_is_beta(messages), limits=Limits.of(first_timeout, idle_timeout)
         )
-        self._streams: list[Any] = []  # those that are open, the last one entered at the end
 
-    def _request(self) -> Any:
+    def _response(self) -> Any:
         return self._messages.with_streaming_response.create(**self._params, stream=True)
 
-    def _stream(self, cls: Any, timer: StreamTimer, opened: Source, reopen: Callable[[], Any]) -> Any:
-        """Return the stream over a response that is open already, and over those that `reopen` opens."""
+    def open(self) -> Any:
+        """Send it, and return the source of its answer; an awaitable of it for an async client."""
+        raise NotImplementedError
+
+    def stream(self, cls: Any, timer: StreamTimer, opened: Source) -> Any:
+        """Return the stream over an answer that is open already, and over those of its restarts."""
 
         def steps(_: object) -> list[StreamTimer]:
             return [timer]
 
         if self._restarts:
             restarts = Restarts(self._restarts, backoff)
-            reader = restarting(reopen, restarts, steps, self._options, first=opened)
+            reader = restarting(self.open, restarts, steps, self._options, first=opened)
         else:
             reader = drive(opened, steps, self._options)
-        stream = cls.over_reader(reader, timer, self._adapter)
-        self._streams.append(stream)
-        return stream
+        return cls.over_reader(reader, timer, self._adapter)
 
 
-class _Manager(_Request):
-    """Sends the request when its block is entered, and closes the response when it is left."""
-
-    def __enter__(self) -> MessageStream[Any]:
-        timer = StreamTimer()
-        stream: MessageStream[Any] = self._stream(MessageStream, timer, self._open(), self._open)
-        return stream
-
-    def _open(self) -> Source:
-        response = self._request().__enter__()
+class _SyncRequest(_Request):
+    def open(self) -> Source:
+        response = self._response().__enter__()
         if _only_the_sdk_can_read(response.http_response):
             return SDKStream(response.parse(to=anthropic.Stream[object]), is_async=False)
         return Body(response.http_response, is_async=False)
+
+
+class _AsyncRequest(_Request):
+    async def open(self) -> Source:
+        response = await self._response().__aenter__()
+        if _only_the_sdk_can_read(response.http_response):
+            return SDKStream(await response.parse(to=anthropic.AsyncStream[object]), is_async=True)
+        return Body(response.http_response, is_async=True)
+
+
+class _Manager:
+    """Sends the request when its block is entered, and closes the response when it is left."""
+
+    def __init__(self, request: _SyncRequest) -> None:
+        self._request = request
+        self._streams: list[MessageStream[Any]] = []  # those that are open, the last one entered at the end
+
+    def __enter__(self) -> MessageStream[Any]:
+        timer = StreamTimer()
+        stream: MessageStream[Any] = self._request.stream(MessageStream, timer, self._request.open())
+        self._streams.append(stream)
+        return stream
 
     def __exit__(self, *exc_info: object) -> None:
         if self._streams:
             self._streams.pop().close()
 
 
-class _AsyncManager(AsyncOnly, _Request):
+class _AsyncManager(AsyncOnly):
     """The same for an async client."""
+
+    def __init__(self, request: _AsyncRequest) -> None:
+        self._request = request
+        self._streams: list[AsyncMessageStream[Any]] = []
 
     async def __aenter__(self) -> AsyncMessageStream[Any]:
         timer = StreamTimer()
-        stream: AsyncMessageStream[Any] = self._stream(AsyncMessageStream, timer, await self._open(), self._open)
+        stream: AsyncMessageStream[Any] = self._request.stream(AsyncMessageStream, timer, await self._request.open())
+        self._streams.append(stream)
         return stream
-
-    async def _open(self) -> Source:
-        response = await self._request().__aenter__()
-        if _only_the_sdk_can_read(response.http_response):
-            return SDKStream(await response.parse(to=anthropic.AsyncStream[object]), is_async=True)
-        return Body(response.http_response, is_async=True)
 
     async def __aexit__(self, *exc_info: object) -> None:
         if self._streams:

@@ -282,3 +282,35 @@ def test_a_manager_whose_first_entry_failed(mode: Mode) -> None:
         manager.__enter__()
     with manager as stream:
         assert stream.get_final_text() == "Hello, world!"
+
+
+@pytest.mark.parametrize("close", [True, False], ids=["closed", "failed"])
+def test_a_stage_over_a_reader_that_is_over_too_early(mode: Mode, close: bool) -> None:
+    """It gets the reader's error, whether it was made before or after, and not the word that nothing is left."""
+    events = message_events("Hello, world!")
+
+    async def main() -> None:
+        source = iter_events(mode.source(events[:3]))
+        before = iter_text(source)
+        if close:
+            await source.aclose()
+        else:
+            with pytest.raises(StreamTruncatedError):
+                await source.read()
+        for stage in (before, iter_text(source)):
+            with pytest.raises(StreamConnectionError):
+                await anext(stage)
+
+    if mode.is_async:
+        mode.run(main)
+        return
+    source = iter_events(events[:3])
+    before = iter_text(source)
+    if close:
+        source.close()
+    else:
+        with pytest.raises(StreamTruncatedError):
+            source.read()
+    for stage in (before, iter_text(source)):
+        with pytest.raises(StreamConnectionError):
+            next(stage)

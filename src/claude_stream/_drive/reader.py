@@ -182,10 +182,9 @@ class Stage(Source):
         self.inner._source.limit(limits)
 
     def adopt(self, builder: MessageBuilder) -> None:
-        """Refuse a reader that has nothing left to give."""
-        del builder  # the same one as ours
+        """Refuse a reader that ended well: it has nothing left. One that failed or was closed gives its error again."""
         inner = self.inner
-        if inner._finished or inner._closed or inner._error is not None:
+        if inner._finished or (inner._closed and inner._error is None and builder.guard.complete):
             raise spent(inner)
 
     def iterate(self) -> Iterator[Any]:
