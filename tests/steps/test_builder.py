@@ -26,7 +26,7 @@ from claude_stream import (
 from claude_stream._steps.block import PIECES
 from claude_stream._steps.builder import MessageBuilder
 from claude_stream.testing import message_events
-from tests.faults import BODIES, error_event
+from tests.faults import error_event
 from tests.support import Mode, body_of, delta, fed, tool_events
 
 THINKING = {"type": "thinking", "thinking": "Let me see.", "signature": "c2ln"}
@@ -278,68 +278,3 @@ def test_what_was_fed_can_be_changed() -> None:
     events[4]["delta"]["more"]["list"].append("x")
     rest[-2]["delta"]["container"]["list"].append("x")
     assert accumulator.message == expected
-
-
-# -- what can be sent back --
-
-
-SEARCH = {"type": "server_tool_use", "id": "srv_1", "name": "web_search", "input": {"query": "x"}}
-RESULT = {"type": "web_search_tool_result", "tool_use_id": "srv_1", "content": []}
-REDACTED = {"type": "redacted_thinking", "data": "opaque"}
-CITED = {"type": "text", "text": "Hi", "citations": [{"type": "char_location", "cited_text": "a"}]}
-TEXT = {"type": "text", "text": "Hello"}
-TOOL = {"type": "tool_use", "id": "toolu_test_1", "name": "get_weather", "input": {"city": "Paris"}}
-INTERRUPTED: dict[str, tuple[list[Any], int | None, list[Any] | None]] = {
-    "nothing but the start": ([], 1, None),
-    "an empty text": (["Hello"], 2, None),
-    "a blank text": (["  \n", WEATHER], 8, None),
-    "after text": (["Hello"], 4, [TEXT]),
-    "in the middle of text": (["Hello"], 3, [TEXT]),
-    "in the middle of thinking": ([THINKING, "Hello"], 3, None),
-    "after thinking without its signature": ([{"type": "thinking", "thinking": "Hm."}, "Hello"], 4, None),
-    "after thinking": ([THINKING, "Hello"], 6, None),
-    "in text after thinking": ([THINKING, "Hello"], 8, [THINKING, TEXT]),
-    "after redacted thinking": ([REDACTED, "Hello"], 3, None),
-    "after two kinds of thinking": ([THINKING, REDACTED, "Hello"], 8, None),
-    "in text after redacted thinking": ([REDACTED, "Hello"], 5, [REDACTED, TEXT]),
-    "in the middle of a tool input": (["Hello", WEATHER], 7, [TEXT]),
-    "after a tool call": (["Hello", WEATHER], 10, [TEXT, TOOL]),
-    "after a server's tool call": (["Hello", SEARCH, RESULT], 9, [TEXT]),
-    "in the middle of its result": (["Hello", SEARCH, RESULT], 10, [TEXT]),
-    "after its result": (["Hello", SEARCH, RESULT], 11, [TEXT, SEARCH, RESULT]),
-    "after a tool call without input": (["Hello", ("ping", {}), WEATHER], 10, [TEXT]),
-    "after citations": ([CITED], 5, [CITED]),
-    "complete": ([THINKING, "Hello", WEATHER], None, [THINKING, TEXT, {**TOOL, "id": "toolu_test_2"}]),
-}
-
-
-@pytest.mark.parametrize("name", INTERRUPTED)
-def test_an_interrupted_message_can_be_sent_back(name: str) -> None:
-    """What the API would answer with a 400 is left out; all the rest is kept."""
-    content, cut, expected = INTERRUPTED[name]
-    accumulator = fed(message_events(*content, cut=cut))
-    param = accumulator.to_param()
-    assert param == (None if expected is None else {"role": "assistant", "content": expected})
-    assert accumulator.to_param() == param
-
-
-@pytest.mark.parametrize("text", [5, ["a"], {"a": 1}])
-def test_a_text_that_is_no_text_is_not_sent_back(text: Any) -> None:
-    """A delta of an unknown type may put anything in its place."""
-    head, start, *_, stop, tail, end = message_events("Hello")
-    param = fed([head, start, delta(0, type="news", text=text), stop, tail, end]).to_param()
-    assert param is None
-
-
-def test_a_paused_turn_is_sent_back_as_it_is() -> None:
-    """With `pause_turn` a server's tool call without result is what the API wants back."""
-    param = fed(message_events("Hello", SEARCH, stop_reason="pause_turn")).to_param()
-    assert param == {"role": "assistant", "content": [TEXT, SEARCH]}
-
-
-def test_a_call_cut_by_max_tokens_is_not_sent_back() -> None:
-    """A cut tool call is no more sent back than it is run."""
-    accumulator = Accumulator()
-    for event in iter_events(from_sse([BODIES["tool input cut by max_tokens"]])):
-        accumulator.feed(event)
-    assert accumulator.to_param() == {"role": "assistant", "content": [{"type": "text", "text": "Hello, world"}]}

@@ -34,6 +34,7 @@ ORDER = [
     "_steps",
     "_steps.guard",
     "_steps.block",
+    "_steps.param",
     "_steps.builder",
     "_steps.accumulator",
     "_steps.text",

@@ -47,16 +47,21 @@ class HoldsMessage(Generic[MessageT]):
         """Whether the message is whole: ``message_stop`` came, or a stop reason with no block open."""
         return self._builder.guard.complete
 
-    def to_param(self) -> MessageParam | None:
-        """Return the message so far for the history of the next request, or None if nothing is left.
+    def to_param(self, *, prefill: bool = False) -> MessageParam | None:
+        """Return the message so far for the history of the next request, or None if nothing is left to send.
 
-        Answer every tool call in it, and put a user message behind it: alone at the end it would be a
-        prefill, which many models refuse. Kept are closed blocks and the text of an open one. Left out
-        is what the API answers with a 400: thinking without its signature, thinking at the end, tool
-        calls that are not certain to be whole, server tool calls without their result (unless the turn
-        was paused there), blank text.
+        Its tool calls are those that `iter_tool_calls` hands out: answer every one, in a user message behind it.
+        Closed blocks and the text of an open one are kept. Left out is what the API answers with a 400: thinking
+        that is not whole and signed, or stands at the end; server tool calls without their result, unless one of
+        your calls has to be answered first; blank text; and what stands in front of a fallback and belongs to the
+        model that was replaced. A turn that was paused goes back as it is, and a refused one not at all.
+
+        Args:
+            prefill: the message is to stand last in the request, for the model to continue it; not every model
+                takes that. White space at its end and tool calls are left out. Of a refused message it gives
+                something only if ``stop_details`` say that it may be continued.
         """
-        return self._builder.to_param()
+        return self._builder.to_param(prefill=prefill)
 
     def __repr__(self) -> str:
         return f"<{type(self).__name__}: {self._builder.summary()}>"

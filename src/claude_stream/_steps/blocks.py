@@ -19,10 +19,7 @@ from .._json import Wire, excerpt
 from .._step import Step
 from .._wire.events import initial_content
 from .block import Block
-from .builder import CALLING, MessageBuilder
-
-# The stop reasons under which a call is meant to be answered, or may be cut where it would have been.
-_JUDGED = ("tool_use", "max_tokens", "model_context_window_exceeded")
+from .builder import CALLING, JUDGED, MessageBuilder
 
 
 class Blocks(Step[Wire, Any]):
@@ -79,11 +76,18 @@ class Blocks(Step[Wire, Any]):
             index = self._closed.popleft()
             if doubtful and (block.unusable_input or stop_reason not in CALLING):
                 raise block.input_error()
-            yield self._builder.block(index)
+            yield self._hand_out(index)
+
+    def _hand_out(self, index: int) -> Any:
+        return self._builder.block(index)
 
 
 class EagerToolCalls(Blocks):
     """The same for tool calls alone, each as it closes."""
+
+    def _hand_out(self, index: int) -> Any:
+        self._builder.handed_out.add(index)  # what was given to somebody to answer goes back with the answer
+        return super()._hand_out(index)
 
     def _wants(self, index: int) -> bool:
         return self._builder.blocks[index].type == "tool_use"
@@ -115,16 +119,10 @@ class ToolCalls(Step[Wire, Any]):
         return self._release()
 
     def _release(self) -> Iterable[Any]:
-        stop_reason = self._builder.guard.stop_reason
-        if self._done or stop_reason not in _JUDGED:
+        if self._done or self._builder.guard.stop_reason not in JUDGED:
             return ()
         self._done = True
-        calls = self._builder.tool_calls()
-        for index in calls:
-            block = self._builder.blocks[index]
-            if block.unusable_input or (block.empty_input and stop_reason != "tool_use"):
-                raise block.input_error()
-        return map(self._builder.block, calls) if stop_reason == "tool_use" else ()
+        return map(self._builder.block, self._builder.calls_to_answer())
 
 
 class ToolInput:

@@ -19,7 +19,7 @@ from anthropic.types import Message, MessageParam, ParsedMessage
 from anthropic.types.beta import BetaMessage
 from anthropic.types.beta.parsed_beta_message import ParsedBetaMessage
 
-from .._errors import StreamAPIError, StreamError, StreamProtocolError
+from .._errors import StreamAPIError, StreamError, StreamProtocolError, ToolInputError
 from .._json import OBJECT, Wire, copy_json, is_object
 from .._step import Step
 from .._usage import Usage
@@ -27,11 +27,16 @@ from .._wire.deltas import DELTA_STRINGS, piece_of, wire_of
 from .._wire.events import construct, initial_content, is_beta, to_wire
 from .block import PIECES, Block, Text
 from .guard import Guard
+from .param import content_to_send
 
 # The stop reasons under which the API may close a tool call in the middle of its input.
 CUTTING = frozenset({"max_tokens", "model_context_window_exceeded", "refusal"})
-# The stop reasons which say that the tool calls are meant to be answered.
+# The stop reasons which say that the tool calls are whole.
 CALLING = frozenset({"tool_use", "pause_turn"})
+# The stop reasons under which a call is meant to be answered, or may be cut where it would have been.
+JUDGED = frozenset({"tool_use", "max_tokens", "model_context_window_exceeded"})
+# The stop reasons which ask for the message to be sent back as it is.
+RESUMED = frozenset({"pause_turn", "compaction"})
 
 
 _NO_BLOCK = object()
@@ -74,6 +79,7 @@ class MessageBuilder(Step[Any, Wire]):
         """Forget all events, for a stream that starts over."""
         self.guard = Guard(strict=self._strict)
         self.blocks: list[Block] = []
+        self.handed_out: set[int] = set()  # tool calls that somebody was given before the message was complete
         self._message: Wire = {}  # without its content
         self._early_iterations = False  # of usage: they came with message_start, and no others have come
         # The block that the last delta was for, while nothing but deltas came; its type, its field and where it went.
@@ -237,14 +243,25 @@ class MessageBuilder(Step[Any, Wire]):
         """Whether the message is whole: ``message_stop`` came, or a stop reason with no block open."""
         return self.guard.complete
 
-    def tool_calls(self) -> list[int]:
-        """Return the indexes of the tool calls that the model which finished the message has made.
+    def calls_to_answer(self) -> list[int]:
+        """Return the indexes of the tool calls to answer, of a message that has ended: under `tool_use`, and no other.
 
         A ``fallback`` block marks where another model took over: what the one before it called is void.
+
+        Raises:
+            ToolInputError: if one is cut or malformed, also where the message was cut at it.
         """
+        stop_reason = self.guard.stop_reason
+        if stop_reason not in JUDGED:
+            return []
         types = [block.type for block in self.blocks]
         start = len(types) - types[::-1].index("fallback") if "fallback" in types else 0
-        return [index for index in range(start, len(types)) if types[index] == "tool_use"]
+        calls = [index for index in range(start, len(types)) if types[index] == "tool_use"]
+        for index in calls:
+            block = self.blocks[index]
+            if block.unusable_input or (block.empty_input and stop_reason != "tool_use"):
+                raise block.input_error()
+        return calls if stop_reason == "tool_use" else []
 
     @property
     def open_blocks(self) -> tuple[int, ...]:
@@ -268,28 +285,23 @@ class MessageBuilder(Step[Any, Wire]):
             raise self.fail(exc) from exc.__cause__
         return self.message
 
-    def to_param(self) -> MessageParam | None:
+    def to_param(self, *, prefill: bool = False) -> MessageParam | None:
         """Return the message so far as one that the next request accepts; see `Accumulator.to_param`."""
-        merged = [(index, block.merged()) for index, block in enumerate(self.blocks)]
-        answered = [block.get("tool_use_id") for index, block in merged if not self.blocks[index].open]
-        paused = self.complete and self.guard.stop_reason == "pause_turn"
-        unfinished = self.open_blocks
-
-        def accepted(index: int, block: Wire) -> bool:
-            kind = block["type"]
-            if kind == "text":
-                text = block.get("text")
-                return isinstance(text, str) and bool(text.strip())
-            if kind == "thinking" and not block.get("signature"):
-                return False
-            if kind in ("server_tool_use", "mcp_tool_use") and not paused and block.get("id") not in answered:
-                return False
-            return index not in unfinished
-
-        content = [block for index, block in merged if accepted(index, block)]
-        while content and content[-1]["type"] in ("thinking", "redacted_thinking"):
-            content.pop()
+        stop_reason = self.guard.stop_reason
+        if stop_reason == "refusal":
+            details = self._message.get("stop_details")
+            if not (prefill and is_object(details) and details.get("fallback_has_prefill_claim") is True):
+                return None
+        if self.complete and stop_reason in RESUMED:
+            content = [block.merged() for block in self.blocks]
+        else:
+            content = content_to_send(self.blocks, {*self._calls(), *self.handed_out}, prefill=prefill)
         return cast("MessageParam", {"role": "assistant", "content": content}) if content else None
+
+    def _calls(self) -> list[int]:
+        with contextlib.suppress(ToolInputError):
+            return self.calls_to_answer() if self.complete else []
+        return []
 
     def summary(self) -> str:
         """Return what one wants to know of the message at a glance, in one line."""
