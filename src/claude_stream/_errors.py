@@ -228,7 +228,15 @@ class StreamTruncatedError(StreamConnectionError):
 
 
 class StreamTimeoutError(StreamConnectionError, anthropic.APITimeoutError):
-    """Nothing arrived for too long."""
+    """Nothing arrived for too long.
+
+    Attributes:
+        last_ping (float | None): how many seconds before this the last ping came; None if none was seen. Where the SDK
+            decodes the stream, it keeps pings to itself.
+    """
+
+    last_ping: float | None = None
+    """How many seconds before this the last ping came, if one was seen."""
 
 
 class StreamProtocolError(StreamError):

@@ -267,21 +267,23 @@ def collect(source: Any, /, *, beta: bool = False) -> Any:
 
 @overload
 def with_timeout(
-    source: Source, /, *, first: float | None = None, idle: float | None = None
+    source: Source, /, *, first: float | None = None, idle: float | None = None, silent: float | None = None
 ) -> Reader[RawMessageStreamEvent]: ...
 @overload
 def with_timeout(
-    source: AsyncSource, /, *, first: float | None = None, idle: float | None = None
+    source: AsyncSource, /, *, first: float | None = None, idle: float | None = None, silent: float | None = None
 ) -> AsyncReader[RawMessageStreamEvent]: ...
 @overload
 def with_timeout(
-    source: BetaSource, /, *, first: float | None = None, idle: float | None = None
+    source: BetaSource, /, *, first: float | None = None, idle: float | None = None, silent: float | None = None
 ) -> Reader[BetaRawMessageStreamEvent, BetaMessage]: ...
 @overload
 def with_timeout(
-    source: AsyncBetaSource, /, *, first: float | None = None, idle: float | None = None
+    source: AsyncBetaSource, /, *, first: float | None = None, idle: float | None = None, silent: float | None = None
 ) -> AsyncReader[BetaRawMessageStreamEvent, BetaMessage]: ...
-def with_timeout(source: Any, /, *, first: float | None = None, idle: float | None = None) -> Any:
+def with_timeout(
+    source: Any, /, *, first: float | None = None, idle: float | None = None, silent: float | None = None
+) -> Any:
     """Yield the events of a stream as long as none keeps the reader waiting for too long.
 
     A ping is no progress: the API sends pings while a model is stalled, which is how a read timeout
@@ -294,6 +296,7 @@ def with_timeout(source: Any, /, *, first: float | None = None, idle: float | No
         source: any stream of events.
         first: seconds of waiting until the first content.
         idle: seconds of waiting from one event to the next.
+        silent: seconds of waiting for any byte, pings included: the connection is dead, and not only the model slow.
 
     Raises:
         StreamTimeoutError: when a limit is passed, after everything that was received.
@@ -306,7 +309,7 @@ def with_timeout(source: Any, /, *, first: float | None = None, idle: float | No
         >>> "".join(iter_text(with_timeout(events, first=30, idle=10)))
         'Hello, world!'
     """
-    return drive(source, options=Options(events=True, limits=Limits.of(first, idle)))
+    return drive(source, options=Options(events=True, limits=Limits.of(first, idle, silent)))
 
 
 @overload

@@ -50,6 +50,7 @@ def open_stream(
     restarts: int = 0,
     first_timeout: float | None = None,
     idle_timeout: float | None = None,
+    silent_timeout: float | None = None,
     **params: Unpack[Params],
 ) -> AbstractContextManager[MessageStream[ParsedMessage[None]]]: ...
 @overload
@@ -62,6 +63,7 @@ def open_stream(
     restarts: int = 0,
     first_timeout: float | None = None,
     idle_timeout: float | None = None,
+    silent_timeout: float | None = None,
     **params: Unpack[Params],
 ) -> AbstractContextManager[MessageStream[ParsedMessage[T]]]: ...
 @overload
@@ -74,6 +76,7 @@ def open_stream(
     restarts: int = 0,
     first_timeout: float | None = None,
     idle_timeout: float | None = None,
+    silent_timeout: float | None = None,
     **params: Unpack[Params],
 ) -> AbstractAsyncContextManager[AsyncMessageStream[ParsedMessage[None]]]: ...
 @overload
@@ -86,6 +89,7 @@ def open_stream(
     restarts: int = 0,
     first_timeout: float | None = None,
     idle_timeout: float | None = None,
+    silent_timeout: float | None = None,
     **params: Unpack[Params],
 ) -> AbstractAsyncContextManager[AsyncMessageStream[ParsedMessage[T]]]: ...
 @overload
@@ -98,6 +102,7 @@ def open_stream(
     restarts: int = 0,
     first_timeout: float | None = None,
     idle_timeout: float | None = None,
+    silent_timeout: float | None = None,
     **params: Unpack[BetaParams],
 ) -> AbstractContextManager[MessageStream[ParsedBetaMessage[T]]]: ...
 @overload
@@ -110,6 +115,7 @@ def open_stream(
     restarts: int = 0,
     first_timeout: float | None = None,
     idle_timeout: float | None = None,
+    silent_timeout: float | None = None,
     **params: Unpack[BetaParams],
 ) -> AbstractAsyncContextManager[AsyncMessageStream[ParsedBetaMessage[T]]]: ...
 def open_stream(
@@ -121,6 +127,7 @@ def open_stream(
     restarts: int = 0,
     first_timeout: float | None = None,
     idle_timeout: float | None = None,
+    silent_timeout: float | None = None,
     **params: Any,
 ) -> Any:
     """Send one request and read its answer: what ``client.messages.stream(...)`` does, with this library's promises.
@@ -133,6 +140,7 @@ def open_stream(
         first_timeout: seconds of waiting until the first content, once the response has begun; until
             then the client's own timeout holds.
         idle_timeout: seconds of waiting from one event to the next; a ping is none.
+        silent_timeout: seconds of waiting for any byte, pings included.
         **params: the parameters of ``client.messages.create``, ``stream`` excepted.
 
     Returns:
@@ -170,6 +178,7 @@ def open_stream(
         restarts=restarts,
         first_timeout=first_timeout,
         idle_timeout=idle_timeout,
+        silent_timeout=silent_timeout,
     )
     return manager(asked)
 
@@ -210,13 +219,14 @@ class _Request:
         restarts: int,
         first_timeout: float | None,
         idle_timeout: float | None,
+        silent_timeout: float | None,
     ) -> None:
         self._messages = messages
         self._params = params
         self._adapter = None if output_format is None else pydantic.TypeAdapter[Any](output_format)
         self._restarts = restarts
         self._options = options_of(
-            strict=strict, beta=_is_beta(messages), limits=Limits.of(first_timeout, idle_timeout)
+            strict=strict, beta=_is_beta(messages), limits=Limits.of(first_timeout, idle_timeout, silent_timeout)
         )
 
     def _response(self) -> Any:
@@ -300,6 +310,7 @@ def wrap_client(
     restarts: int = 0,
     first_timeout: float | None = None,
     idle_timeout: float | None = None,
+    silent_timeout: float | None = None,
 ) -> ClientT:
     """Return a copy of a client whose ``messages.stream`` and ``beta.messages.stream`` are `open_stream`.
 
@@ -322,8 +333,12 @@ def wrap_client(
     if not hasattr(client, "messages") or not hasattr(client, "with_options"):
         raise TypeError(f"a client of the SDK was expected, and this is {type(client).__name__}")
     options = {
-        "strict": strict, "restarts": restarts, "first_timeout": first_timeout, "idle_timeout": idle_timeout
-    }  # fmt: skip
+        "strict": strict,
+        "restarts": restarts,
+        "first_timeout": first_timeout,
+        "idle_timeout": idle_timeout,
+        "silent_timeout": silent_timeout,
+    }
     original: Any = getattr(client, "_claude_stream_original", client)
     wrapped: ClientT = _wrapped(original, options)
     return wrapped

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import gc
 import math
 import socket
 import threading
@@ -9,6 +10,8 @@ import time
 from collections.abc import Iterator
 from typing import Any
 
+import anthropic
+import anyio
 import pytest
 
 from claude_stream import (
@@ -19,19 +22,22 @@ from claude_stream import (
     with_timeout,
 )
 from claude_stream._drive.pipeline import Options, drive
-from claude_stream._drive.timeouts import Limits, Patience, Watchdog
+from claude_stream._drive.timeouts import Limits, Patience, Watchdog, watched
 from claude_stream._steps.guard import Guard
 from claude_stream.testing import message_events
+from claude_stream.testing._http import http_package
 from tests.clocks import Clock, Timeless
-from tests.support import PATIENCE, AsyncItems, Either, Mode, by_hand, done
+from tests.support import PATIENCE, REQUEST, AsyncItems, Either, Mode, body_of, by_hand, done
 
+http = http_package()
 EVENTS = message_events("Hello, world!")
+TIMELESS_ASYNC = pytest.mark.parametrize("timeless", ["asyncio", "trio"], indirect=True)
 PING = {"type": "ping"}
 
 
-def limited(mode: Timeless, source: Any, first: float | None = None, idle: float | None = None) -> Any:
+def limited(mode: Timeless, source: Any, **limits: float) -> Any:
     """Return what `with_timeout` does, by the clock of the mode."""
-    return drive(source, options=Options(events=True, limits=Limits(first, idle, mode.clock)))
+    return drive(source, options=Options(events=True, limits=Limits(**limits, clock=mode.clock)))
 
 
 # -- time limits --
@@ -44,6 +50,8 @@ def test_a_limit_that_is_none(seconds: float) -> None:
         with_timeout(EVENTS, first=seconds)
     with pytest.raises(ValueError, match="idle is a number of seconds"):
         with_timeout(EVENTS, idle=seconds)
+    with pytest.raises(ValueError, match="silent is a number of seconds"):
+        with_timeout(EVENTS, silent=seconds)
 
 
 def test_an_idle_stream(timeless: Timeless) -> None:
@@ -54,6 +62,9 @@ def test_an_idle_stream(timeless: Timeless) -> None:
     assert isinstance(outcome.error, StreamTimeoutError)
     assert "no event in 0.2 s" in str(outcome.error)
     assert outcome.error.partial is not None
+    assert outcome.error.last_ping is not None
+    assert outcome.error.last_ping < 0.04
+    assert "the last ping came" in str(outcome.error)
 
 
 def test_a_source_that_leaves_no_turn_to_the_loop(mode: Mode) -> None:
@@ -85,6 +96,71 @@ def test_content_that_does_not_come(timeless: Timeless) -> None:
     assert isinstance(outcome.error, StreamTimeoutError)
     assert "no content in the first 0.2 s" in str(outcome.error)
     assert not outcome.error.content_started
+
+
+def test_pings_are_a_sign_of_life(timeless: Timeless) -> None:
+    """A stream that sends nothing but pings is not silent, however long it does."""
+    items = (*EVENTS[:3], *(part for _ in range(20) for part in (0.03, PING)), *EVENTS[3:])
+    source = timeless.paced(*items)
+    assert timeless.message(lambda: collect(limited(timeless, source, silent=0.05))) == collect(EVENTS)
+
+
+@TIMELESS_ASYNC
+def test_a_silent_stream(timeless: Timeless) -> None:
+    """Not even a ping: the connection is dead. The error says for how long, and when the last ping came."""
+    items = (*EVENTS[:3], 0.03, PING, 0.2, *EVENTS[3:])
+    outcome = timeless.read(lambda: iter_text(limited(timeless, timeless.paced(*items), silent=0.05, idle=60)))
+    assert outcome.items == ["Hello, w"]
+    error = outcome.error
+    assert isinstance(error, StreamTimeoutError)
+    assert "not a byte in 0.05 s; the last ping came 0.05 s before" in str(error)
+    assert error.last_ping == pytest.approx(0.05)
+
+
+@TIMELESS_ASYNC
+@pytest.mark.parametrize("limits", [{"idle": 0.1}, {"silent": 0.1}, {"idle": 0.1, "silent": 0.1}])
+def test_a_whole_message_is_not_late(timeless: Timeless, limits: dict[str, float]) -> None:
+    """Behind the stop reason, with no block open, silence and pings are no failure."""
+    items = (*EVENTS[:-1], 0.03, PING, 60.0, *EVENTS[-1:])
+    source = timeless.paced(*items)
+    assert timeless.message(lambda: collect(limited(timeless, source, **limits))) == collect(EVENTS)
+
+
+class Paced(http.AsyncByteStream):
+    """A body that waits where one of its chunks is a number of seconds."""
+
+    def __init__(self, *chunks: bytes | float) -> None:
+        self._chunks = chunks
+
+    async def __aiter__(self) -> Any:
+        for chunk in self._chunks:
+            if isinstance(chunk, float):
+                await anyio.sleep(chunk)
+            else:
+                yield chunk
+
+
+@TIMELESS_ASYNC
+@pytest.mark.parametrize("pings", [5, 100])
+def test_where_the_sdk_keeps_the_pings(timeless: Timeless, pings: int) -> None:
+    """Bytes tell that the server lives, though no event comes of them; without them, it is silent."""
+    ping = b"event: ping\ndata: {}\n\n"
+    alive = [part for _ in range(pings) for part in (0.03, ping)]
+    body = Paced(body_of(EVENTS[:3]), *alive, 0.2, body_of(EVENTS[3:]))
+    answer = http.Response(200, headers={"content-type": "text/event-stream"}, stream=body)
+
+    async def main() -> None:
+        transport = http.MockTransport(lambda _: answer)
+        http_client = http.AsyncClient(transport=transport)
+        client = anthropic.AsyncAnthropic(api_key="key", max_retries=0, http_client=http_client)
+        stream = await client.messages.create(**REQUEST, stream=True)
+        start = timeless.clock()
+        with pytest.raises(StreamTimeoutError, match=r"not a byte in 0.05 s \(") as caught:
+            await collect(limited(timeless, stream, silent=0.05, idle=60, first=60))
+        assert timeless.clock() - start == pytest.approx(pings * 0.03 + 0.05)
+        assert caught.value.last_ping is None
+
+    timeless.run(main)
 
 
 def test_a_stream_in_time(timeless: Timeless) -> None:
@@ -132,6 +208,31 @@ def test_patience_forgets_a_wait_that_ended_in_progress() -> None:
     guard.feed(EVENTS[1])
     assert patience.left(0) == 2
     assert Patience(Limits(), guard).left(0) is None
+
+
+def test_bytes_move_the_deadline_of_a_sync_wait(monkeypatch: pytest.MonkeyPatch) -> None:
+    """In the middle of a wait, only silence begins again: the other limits run on."""
+    clock, deadlines = Clock(0), []
+    patience = Patience(Limits(first=10, silent=5, clock=clock), Guard())
+
+    class Noting(Watchdog):
+        def wake(self) -> None:
+            """Start no thread."""
+
+    monkeypatch.setattr("claude_stream._drive.timeouts.Watchdog", Noting)
+
+    def items() -> Iterator[Any]:
+        [watchdog] = [each for each in gc.get_objects() if isinstance(each, Noting)]
+        for _ in range(3):
+            deadlines.append(watchdog.deadline)
+            clock.sleep(4)
+            patience.touch()
+        deadlines.append(watchdog.deadline)
+        yield from ()
+
+    connection: Any = object()
+    assert list(watched(items(), patience, connection)) == []
+    assert deadlines == [5, 9, 10, 10]
 
 
 # -- the watchdog --

@@ -153,8 +153,10 @@ class AsyncReader(AsyncOnly, BaseReader[T, MessageT], AsyncIterator[T]):
             raise
         wait = source.aiterate()
         if source.waits:
-            limits = source.limits
-            self._waits = waits_for(None if limits is None else Patience(limits, self._builder.guard))
+            patience = None if source.limits is None else Patience(source.limits, self._builder.guard)
+            if patience is not None:
+                source.tell_of_bytes(patience)
+            self._waits = waits_for(patience)
             wait = functools.partial(self._waits.until, wait)
         self._next = wait
         return wait

@@ -25,6 +25,7 @@ from .._wire.sse import SSEDecoder
 from .connection import DRAIN_SECONDS, Connection, is_shared
 from .source import Source, spent
 from .spans import end_by_contract, show_usage_to, stream_observer
+from .timeouts import Patience
 
 _HEAD = 1000  # bytes of a body that tell what it is
 _BUFFERED = 1000  # more events than the SDK ever holds decoded
@@ -46,7 +47,7 @@ class Live(Source):
         self._connection: Connection | None = None
         self._pull: Callable[[], Awaitable[Any]] | None = None
         self._was_closed = False  # before anything was read
-        self._head = bytearray()  # how the body begins, where we do not read it ourselves
+        self._look = _Look()  # at the body, where we do not read it ourselves
 
     def adopt(self, builder: MessageBuilder) -> None:
         """Refuse a response that was read before."""
@@ -58,7 +59,7 @@ class Live(Source):
         if events == 0:
             if self._was_closed:
                 raise spent(self.given)
-            if (fault := _other_body(self.response, self._head)) is not None:
+            if (fault := _other_body(self.response, self._look.head)) is not None:
                 raise fault
 
     def translate(self, exc: Exception, events: int) -> Exception:
@@ -158,11 +159,16 @@ class SDKStream(Live):
             raise spent(self.given)
         _read.add(self.given)
         super().adopt(builder)
-        _note_head(self.response, "aiter_bytes" if self.is_async else "iter_bytes", self._head)
+        self._look.begin(self.response, "aiter_bytes" if self.is_async else "iter_bytes")
         observer = stream_observer(self.response)
         if observer is not None:
             end_by_contract(observer, builder)
             show_usage_to(observer, builder)
+
+    def tell_of_bytes(self, patience: Patience) -> None:
+        """Tell of all bytes: pings are among them, which the SDK keeps to itself."""
+        if patience.counts_bytes:
+            self._look.touch = patience.touch
 
     def _aiterate(self) -> Callable[[], Awaitable[Any]]:
         # The stream's own __anext__ spares the async generator that its __aiter__ would add.
@@ -248,53 +254,73 @@ def _other_body(response: Any, head: bytearray) -> StreamProtocolError | None:
     return next((item for item in found if isinstance(item, StreamProtocolError)), None)
 
 
-def _note_head(response: Any, name: str, head: bytearray) -> None:
-    """Look on as the SDK begins to read a body: if there is no event in it that it knows, it says nothing.
+class _Look:
+    """A look at a body that the SDK reads: how it begins, and when bytes come.
 
-    The look lasts until the SDK asks for the chunks. It must not tie the stream to itself, or one that is
-    dropped would stay open until Python's collector comes by.
-
-    Args:
-        response: the response.
-        name: of the method that gives its chunks.
-        head: takes the first bytes.
+    Of a body without an event that it knows, the SDK says nothing, and pings it keeps to itself. The look must not tie
+    the stream to itself, or one that is dropped would stay open until Python's collector comes by.
     """
-    chunks_of = getattr(response, name, None)
-    if chunks_of is None:  # a stand-in
-        return
 
-    def noted(*args: Any) -> Any:
-        delattr(response, name)
-        return (_AsyncHead if name == "aiter_bytes" else _sync_head)(chunks_of(*args), head)
+    def __init__(self) -> None:
+        self.head = bytearray()
+        self.touch: Callable[[], object] | None = None
 
-    setattr(response, name, noted)
+    def begin(self, response: Any, name: str) -> None:
+        """Wait for the SDK to ask for the chunks.
+
+        Args:
+            response: the response.
+            name: of the method that gives them.
+        """
+        chunks_of = getattr(response, name, None)
+        if chunks_of is None:  # a stand-in
+            return
+
+        def looked_at(*args: Any) -> Any:
+            delattr(response, name)
+            chunks = chunks_of(*args)
+            return _AsyncLook(chunks, self) if name == "aiter_bytes" else self.chunks(chunks)
+
+        setattr(response, name, looked_at)
+
+    def see(self, chunk: bytes) -> None:
+        """Take note of a chunk."""
+        if len(self.head) < _HEAD:
+            self.head += chunk
+        if self.touch is not None:
+            self.touch()
+
+    @property
+    def is_over(self) -> bool:
+        """Whether there is nothing more to be learnt."""
+        return self.touch is None and len(self.head) >= _HEAD
+
+    def chunks(self, chunks: Iterator[bytes]) -> Iterator[bytes]:
+        """Yield the chunks of a sync body."""
+        for chunk in chunks:
+            self.see(chunk)
+            yield chunk
+            if self.is_over:
+                break
+        yield from chunks
 
 
-def _sync_head(chunks: Iterator[bytes], head: bytearray) -> Iterator[bytes]:
-    for chunk in chunks:
-        head += chunk
-        yield chunk
-        if len(head) >= _HEAD:
-            break
-    yield from chunks
+class _AsyncLook:
+    """The chunks of an async body. No generator: one that is dropped would complain on trio."""
 
-
-class _AsyncHead:
-    """The same for an async body. No generator: one that is dropped would complain on trio."""
-
-    def __init__(self, chunks: AsyncIterator[bytes], head: bytearray) -> None:
+    def __init__(self, chunks: AsyncIterator[bytes], look: _Look) -> None:
         self._next = chunks.__anext__
-        self._head = head
+        self._look = look
 
     def __aiter__(self) -> Self:
         return self
 
     def __anext__(self) -> Awaitable[bytes]:
-        return self._next() if len(self._head) >= _HEAD else self._note()
+        return self._next() if self._look.is_over else self._see()
 
-    async def _note(self) -> bytes:
+    async def _see(self) -> bytes:
         chunk = await self._next()
-        self._head += chunk
+        self._look.see(chunk)
         return chunk
 
 

@@ -19,7 +19,7 @@ from .._steps.builder import MessageBuilder
 from .._wire.sse import SSEDecoder
 from .connection import Connection
 from .misuse import name_of
-from .timeouts import Limits
+from .timeouts import Limits, Patience
 
 
 class Source:
@@ -51,6 +51,9 @@ class Source:
     def limit(self, limits: Limits) -> None:
         """Set how long it may keep its reader waiting, before that begins to read."""
         self.limits = limits
+
+    def tell_of_bytes(self, patience: Patience) -> None:
+        """Let it know of bytes that come in the middle of a wait, where an item of ours is more than that."""
 
     def adopt(self, builder: MessageBuilder) -> None:
         """Take note that the reading begins.

@@ -18,7 +18,7 @@ from typing_extensions import Self
 
 from .._step import flow
 from .reader import BaseReader, MessageT, T
-from .timeouts import watched
+from .timeouts import Patience, watched
 
 
 class Reader(BaseReader[T, MessageT], Iterator[T]):
@@ -90,7 +90,9 @@ class Reader(BaseReader[T, MessageT], Iterator[T]):
         except Exception as exc:
             raise self._failed(exc, exc)
         if source.limits is not None:
-            items = watched(items, source.limits, self._builder.guard, connection)
+            patience = Patience(source.limits, self._builder.guard)
+            source.tell_of_bytes(patience)
+            items = watched(items, patience, connection)
         received = self._receive(items) if source.ends_here() else items
         try:
             for results in (begun, flow(self._steps, received), self._finish()):

@@ -51,6 +51,8 @@ class AsyncioWaits:
         self._ends_by: Callable[[], Exception] | None = None  # what the cancellation stands for that is on its way
         self._deadline = math.inf
         self._timer: asyncio.TimerHandle | None = None
+        if patience is not None:
+            patience.moved = self._move
 
     async def until(self, wait: Wait) -> Any:
         """Return what a wait gives.
@@ -79,6 +81,7 @@ class AsyncioWaits:
     async def _within(self, patience: Patience, wait: Wait) -> Any:
         left, clock = patience.left(0), patience.clock
         start = clock()
+        patience.begins(start)
         self._deadline = math.inf if left is None else start + left
         if left is not None and self._timer is None:
             self._set_timer(left)
@@ -86,6 +89,10 @@ class AsyncioWaits:
             return await wait()
         finally:
             patience.count(clock() - start)
+
+    def _move(self) -> None:
+        if self._patience is not None:
+            self._deadline = self._patience.clock() + self._patience.left_now()
 
     def _set_timer(self, seconds: float) -> None:
         # It knows us by a weak reference: a reader that is dropped does not live on until the limit is over.
@@ -140,12 +147,16 @@ class TrioWaits:
         self._patience = patience
         self._scope: anyio.CancelScope | None = None  # while there is a wait
         self._interrupted = False
+        if patience is not None:
+            patience.moved = self._move
 
     async def until(self, wait: Wait) -> Any:
         """Return what a wait gives; see `AsyncioWaits.until`."""
         patience = self._patience
         left = None if patience is None else patience.left(0)
         start = 0.0 if patience is None else patience.clock()
+        if patience is not None:
+            patience.begins(start)
         try:
             with anyio.move_on_after(left) as self._scope:
                 return await wait()
@@ -154,6 +165,10 @@ class TrioWaits:
             if patience is not None:
                 patience.count(patience.clock() - start)
         raise InterruptedWaitError if self._interrupted or patience is None else patience.error()
+
+    def _move(self) -> None:
+        if self._scope is not None and self._patience is not None:
+            self._scope.deadline = anyio.current_time() + self._patience.left_now()
 
     def interrupt(self) -> bool:
         """End the wait that is on, and return whether there was one."""
