@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from pathlib import Path
 from typing import Any
 
 import pytest
@@ -50,6 +51,7 @@ def test_usages_add_up() -> None:
 # -- what is billed: each figure is worked out by hand from the counts in front of it --
 
 A, B, C = "claude-a", "claude-b", "claude-c"
+EXPLANATION = Path(__file__).parents[1] / "docs" / "explanation.md"
 
 
 def entry(kind: str, tokens_in: int, tokens_out: int, model: str | None = None, **more: Any) -> dict[str, Any]:
@@ -234,6 +236,21 @@ BILLS: dict[str, tuple[Usage, dict[str, tuple[int, int]], int]] = {
         412,
     ),
 }
+
+
+def row_of(name: str) -> str:
+    """Return the line of docs/explanation.md that tells of a case."""
+    usage, by_model, context = BILLS[name]
+    bill = "; ".join(
+        f"`{model}` {tokens_in} in, {tokens_out} out" for model, (tokens_in, tokens_out) in by_model.items()
+    )
+    return f"| {name} | {usage.input_tokens} in, {usage.output_tokens} out | {bill} | {context} |"
+
+
+@pytest.mark.parametrize("name", BILLS)
+def test_what_is_billed_is_in_the_documentation(name: str) -> None:
+    """With the same figures."""
+    assert row_of(name) in EXPLANATION.read_text(encoding="utf-8").splitlines()
 
 
 @pytest.mark.parametrize("name", BILLS)

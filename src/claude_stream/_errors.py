@@ -20,6 +20,8 @@
        │  ├─ StreamTruncatedError             the body ended early
        │  └─ StreamTimeoutError               also anthropic.APITimeoutError
        ├─ StreamProtocolError              undecodable data, or events in an impossible order
+       ├─ StopReasonError                  a whole answer that was cut at a limit; only from ensure_finished()
+       │  └─ RefusalError                     the model refused
        └─ ToolInputError                   also ValueError: a tool call's input is cut or malformed
 
 The constructors of the SDK's classes want a live request and do not cooperate in multiple
@@ -241,6 +243,55 @@ class StreamTimeoutError(StreamConnectionError, anthropic.APITimeoutError):
 
 class StreamProtocolError(StreamError):
     """What arrived is not a stream of the Messages API: undecodable, or in an impossible order."""
+
+
+class StopReasonError(StreamError):
+    """The message is complete, and the answer is not: it was cut at a limit, or refused. From `ensure_finished`.
+
+    ``partial`` is the whole message, and ``usage`` is final.
+
+    Example:
+        >>> from claude_stream import StopReasonError, ensure_finished
+        >>> from claude_stream.testing import message_events
+        >>> try:
+        ...     ensure_finished(message_events("Once upon", stop_reason="max_tokens")).read()
+        ... except StopReasonError as error:
+        ...     print(error.stop_reason, error.partial.content[0].text)
+        max_tokens Once upon
+
+    Attributes:
+        stop_reason (str): the API's, such as ``max_tokens``.
+        stop_details (Any): what the API says of it, as the SDK's object; None if it says nothing.
+    """
+
+    stop_reason: str
+    """The API's word for why the message ended."""
+
+    stop_details: Any
+    """What the API says of it, as the SDK's object, or None."""
+
+    def __init__(
+        self, message: str, *, stop_reason: str = "", stop_details: object = None, body: object | None = None
+    ) -> None:
+        super().__init__(message, body=body)
+        self.stop_reason = stop_reason
+        self.stop_details = stop_details
+
+
+class RefusalError(StopReasonError):
+    """The model refused. What it had said before may be billed, and the guide says to discard it.
+
+    Example:
+        >>> from claude_stream import RefusalError, ensure_finished
+        >>> from claude_stream.testing import message_events
+        >>> try:
+        ...     ensure_finished(message_events(stop_reason="refusal")).read()
+        ... except RefusalError as error:
+        ...     print(error.stop_details)
+        None
+
+    Source: https://platform.claude.com/docs/en/build-with-claude/refusals-and-fallback
+    """
 
 
 class ToolInputError(StreamError, ValueError):

@@ -24,6 +24,8 @@ from ._drive.timeouts import Limits
 from ._errors import StreamError
 from ._sources import AsyncBetaSource, AsyncSource, BetaSource, Source
 from ._steps.blocks import Blocks, EagerToolCalls, ToolCalls, ToolInput, ToolInputs
+from ._steps.finished import Finished
+from ._steps.parts import Part, Parts
 from ._steps.tap import Tap
 from ._steps.text import Strings
 
@@ -136,6 +138,43 @@ def iter_blocks(source: Any, /) -> Any:
 
 
 @overload
+def iter_parts(source: Source, /) -> Reader[Part]: ...
+@overload
+def iter_parts(source: AsyncSource, /) -> AsyncReader[Part]: ...
+@overload
+def iter_parts(source: BetaSource, /) -> Reader[Part, BetaMessage]: ...
+@overload
+def iter_parts(source: AsyncBetaSource, /) -> AsyncReader[Part, BetaMessage]: ...
+def iter_parts(source: Any, /) -> Any:
+    """Yield all that a person or an agent looks at, in order, as small objects made for `match`.
+
+    Text, thinking and the inputs of tool calls come as they arrive; citations, the server's tools and fallbacks
+    when they are whole; tool calls as `iter_tool_calls` gives them, together, when the message is complete; and
+    last a `DonePart`. Each has ``type``, and ``index``, the position of its content block.
+
+    Raises:
+        ToolInputError: instead of all tool calls, if one of them is cut or malformed.
+        StreamError: when the stream turns out broken.
+        TypeError: if ``source`` is no stream of events, or was read before.
+
+    Example:
+        >>> from claude_stream import DonePart, TextPart, ToolCallPart, iter_parts
+        >>> for part in iter_parts(tool_events):
+        ...     match part:
+        ...         case TextPart(text):
+        ...             print(text)
+        ...         case ToolCallPart(call):
+        ...             print(call.name, call.input)
+        ...         case DonePart(stop_reason):
+        ...             print(stop_reason)
+        Let me see.
+        get_weather {'city': 'Paris'}
+        tool_use
+    """
+    return drive(source, lambda builder: [Parts(builder)])
+
+
+@overload
 def iter_tool_calls(source: Source, /, *, eager: bool = False) -> Reader[ToolUseBlock]: ...
 @overload
 def iter_tool_calls(source: AsyncSource, /, *, eager: bool = False) -> AsyncReader[ToolUseBlock]: ...
@@ -230,6 +269,41 @@ def tap(source: Any, /, *observers: Callable[[Any], object]) -> Any:
         12
     """
     return drive(source, lambda builder: [Tap(observers, builder)], _EVENTS)
+
+
+@overload
+def ensure_finished(source: Source, /) -> Reader[RawMessageStreamEvent]: ...
+@overload
+def ensure_finished(source: AsyncSource, /) -> AsyncReader[RawMessageStreamEvent]: ...
+@overload
+def ensure_finished(source: BetaSource, /) -> Reader[BetaRawMessageStreamEvent, BetaMessage]: ...
+@overload
+def ensure_finished(source: AsyncBetaSource, /) -> AsyncReader[BetaRawMessageStreamEvent, BetaMessage]: ...
+def ensure_finished(source: Any, /) -> Any:
+    """Yield the events of a stream, and raise behind the last one if the answer was cut at a limit, or refused.
+
+    For those who want ``max_tokens``, a full context window or a refusal to be an exception. ``pause_turn`` and
+    ``compaction`` ask to be resumed, and pass; so does a stop reason that is newer than this library.
+
+    Raises:
+        RefusalError: if the model refused.
+        StopReasonError: if the answer was cut at a limit. Both have the whole message in ``partial``.
+        StreamError: when the stream turns out broken.
+        TypeError: if ``source`` is no stream of events, or was read before.
+
+    Example:
+        >>> from claude_stream import StopReasonError, ensure_finished, iter_text
+        >>> from claude_stream.testing import message_events
+        >>> try:
+        ...     for chunk in iter_text(ensure_finished(message_events("Once upon", stop_reason="max_tokens"))):
+        ...         print(chunk)
+        ... except StopReasonError as error:
+        ...     print(error.stop_reason)
+        Once upo
+        n
+        max_tokens
+    """
+    return drive(source, lambda builder: [Finished(builder)], _EVENTS)
 
 
 @overload

@@ -22,6 +22,7 @@ from ._steps.accumulator import HoldsMessage
 from ._steps.blocks import EagerToolCalls, ToolCalls
 from ._steps.builder import MessageBuilder
 from ._steps.helper_events import HelperEvents
+from ._steps.parts import Part, Parts
 from ._steps.text import Strings
 from ._steps.timer import StreamTimer
 
@@ -96,6 +97,9 @@ class _Stream(HoldsMessage[MessageT], Generic[MessageT]):
 
     def _helper_events(self, builder: MessageBuilder) -> list[HelperEvents]:
         return [HelperEvents(builder, self._parsed.message, self._parsed.block)]
+
+    def _parts(self) -> Any:
+        return self._view(lambda builder: [Parts(builder)])
 
     def _tool_calls(self, *, eager: bool) -> Any:
         return self._view(lambda builder: [(EagerToolCalls if eager else ToolCalls)(builder)])
@@ -193,6 +197,11 @@ class MessageStream(_Stream[MessageT]):
         calls: Reader[ToolUseBlock, MessageT] = self._tool_calls(eager=eager)
         return calls
 
+    def parts(self) -> Reader[Part, MessageT]:
+        """Yield all that a person or an agent looks at, from here on; see `iter_parts`."""
+        parts: Reader[Part, MessageT] = self._parts()
+        return parts
+
     def until_done(self) -> None:
         """Read the stream to its end.
 
@@ -280,6 +289,11 @@ class AsyncMessageStream(AsyncOnly, _Stream[MessageT]):
         """Yield the tool calls to answer, those first that are there already; see `iter_tool_calls`."""
         calls: AsyncReader[ToolUseBlock, MessageT] = self._tool_calls(eager=eager)
         return calls
+
+    def parts(self) -> AsyncReader[Part, MessageT]:
+        """Yield all that a person or an agent looks at, from here on; see `iter_parts`."""
+        parts: AsyncReader[Part, MessageT] = self._parts()
+        return parts
 
     async def until_done(self) -> None:
         """Read the stream to its end.

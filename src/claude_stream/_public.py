@@ -5,6 +5,8 @@ import inspect
 from ._drive.aio import AsyncReader
 from ._drive.sync import Reader
 from ._errors import (
+    RefusalError,
+    StopReasonError,
     StreamAPIError,
     StreamAuthenticationError,
     StreamBadRequestError,
@@ -26,8 +28,10 @@ from ._errors import (
 )
 from ._iterators import (
     collect,
+    ensure_finished,
     iter_blocks,
     iter_events,
+    iter_parts,
     iter_text,
     iter_thinking,
     iter_tool_calls,
@@ -42,6 +46,16 @@ from ._relay import from_sse
 from ._sources import AnyAsyncSource, AnySource, AsyncBetaSource, AsyncSource, BetaSource, Source
 from ._steps.accumulator import Accumulator
 from ._steps.blocks import ToolInput
+from ._steps.parts import (
+    CitationPart,
+    DonePart,
+    FallbackPart,
+    Part,
+    ServerToolPart,
+    TextPart,
+    ThinkingPart,
+    ToolCallPart,
+)
 from ._steps.timer import StreamTimer
 from ._tally import UsageTally
 from ._usage import Iteration, Usage
@@ -56,10 +70,17 @@ __all__ = [
     "AsyncReader",
     "AsyncSource",
     "BetaSource",
+    "CitationPart",
+    "DonePart",
+    "FallbackPart",
     "Iteration",
     "MessageStream",
+    "Part",
     "Reader",
+    "RefusalError",
+    "ServerToolPart",
     "Source",
+    "StopReasonError",
     "StreamAPIError",
     "StreamAuthenticationError",
     "StreamBadRequestError",
@@ -78,15 +99,20 @@ __all__ = [
     "StreamTimeoutError",
     "StreamTimer",
     "StreamTruncatedError",
+    "TextPart",
+    "ThinkingPart",
+    "ToolCallPart",
     "ToolInput",
     "ToolInputError",
     "UnknownEvent",
     "Usage",
     "UsageTally",
     "collect",
+    "ensure_finished",
     "from_sse",
     "iter_blocks",
     "iter_events",
+    "iter_parts",
     "iter_text",
     "iter_thinking",
     "iter_tool_calls",

@@ -19,13 +19,16 @@ from typing_extensions import assert_type
 from claude_stream import (
     Accumulator,
     AsyncReader,
+    Part,
     Reader,
     ToolInput,
     UnknownEvent,
     collect,
+    ensure_finished,
     from_sse,
     iter_blocks,
     iter_events,
+    iter_parts,
     iter_text,
     iter_thinking,
     iter_tool_calls,
@@ -45,6 +48,8 @@ def sdk_stream(source: Stream[RawMessageStreamEvent]) -> None:
     assert_type(iter_blocks(source), Reader[ContentBlock])
     assert_type(iter_tool_calls(source), Reader[ToolUseBlock])
     assert_type(iter_tool_inputs(source), Reader[ToolInput])
+    assert_type(iter_parts(source), Reader[Part])
+    assert_type(ensure_finished(source), Reader[RawMessageStreamEvent])
     assert_type(tap(source), Reader[RawMessageStreamEvent])
     assert_type(tap(source, print, Accumulator().feed), Reader[RawMessageStreamEvent])
     assert_type(collect(source), Message)
@@ -61,6 +66,8 @@ def sdk_beta_stream(source: Stream[BetaRawMessageStreamEvent]) -> None:
     assert_type(iter_blocks(source), Reader[BetaContentBlock, BetaMessage])
     assert_type(iter_tool_calls(source), Reader[BetaToolUseBlock, BetaMessage])
     assert_type(iter_tool_inputs(source), Reader[ToolInput, BetaMessage])
+    assert_type(iter_parts(source), Reader[Part, BetaMessage])
+    assert_type(ensure_finished(source), Reader[BetaRawMessageStreamEvent, BetaMessage])
     assert_type(tap(source), Reader[BetaRawMessageStreamEvent, BetaMessage])
     assert_type(tap(source, print, Accumulator().feed), Reader[BetaRawMessageStreamEvent, BetaMessage])
     assert_type(collect(source), BetaMessage)
@@ -76,6 +83,8 @@ def stream_of_objects(source: Stream[object]) -> None:
     assert_type(iter_blocks(source), Reader[ContentBlock])
     assert_type(iter_tool_calls(source), Reader[ToolUseBlock])
     assert_type(iter_tool_inputs(source), Reader[ToolInput])
+    assert_type(iter_parts(source), Reader[Part])
+    assert_type(ensure_finished(source), Reader[RawMessageStreamEvent])
     assert_type(tap(source, print), Reader[RawMessageStreamEvent])
     assert_type(collect(source), Message)
     assert_type(collect(source, beta=True), BetaMessage)
@@ -89,6 +98,8 @@ def sdk_message_stream(source: MessageStream[None]) -> None:
     assert_type(iter_blocks(source), Reader[ContentBlock])
     assert_type(iter_tool_calls(source), Reader[ToolUseBlock])
     assert_type(iter_tool_inputs(source), Reader[ToolInput])
+    assert_type(iter_parts(source), Reader[Part])
+    assert_type(ensure_finished(source), Reader[RawMessageStreamEvent])
     assert_type(tap(source, print), Reader[RawMessageStreamEvent])
     assert_type(collect(source), Message)
 
@@ -101,6 +112,8 @@ def sdk_beta_message_stream(source: BetaMessageStream[None]) -> None:
     assert_type(iter_blocks(source), Reader[BetaContentBlock, BetaMessage])
     assert_type(iter_tool_calls(source), Reader[BetaToolUseBlock, BetaMessage])
     assert_type(iter_tool_inputs(source), Reader[ToolInput, BetaMessage])
+    assert_type(iter_parts(source), Reader[Part, BetaMessage])
+    assert_type(ensure_finished(source), Reader[BetaRawMessageStreamEvent, BetaMessage])
     assert_type(tap(source, print), Reader[BetaRawMessageStreamEvent, BetaMessage])
     assert_type(collect(source), BetaMessage)
 
@@ -113,6 +126,8 @@ def dicts(source: list[dict[str, Any]]) -> None:
     assert_type(iter_blocks(source), Reader[ContentBlock])
     assert_type(iter_tool_calls(source), Reader[ToolUseBlock])
     assert_type(iter_tool_inputs(source), Reader[ToolInput])
+    assert_type(iter_parts(source), Reader[Part])
+    assert_type(ensure_finished(source), Reader[RawMessageStreamEvent])
     assert_type(tap(source, print), Reader[RawMessageStreamEvent])
     assert_type(collect(source), Message)
     assert_type(collect(source, beta=True), BetaMessage)
@@ -185,6 +200,8 @@ async def async_sdk_stream(source: AsyncStream[RawMessageStreamEvent]) -> None:
     assert_type(iter_blocks(source), AsyncReader[ContentBlock])
     assert_type(iter_tool_calls(source), AsyncReader[ToolUseBlock])
     assert_type(iter_tool_inputs(source), AsyncReader[ToolInput])
+    assert_type(iter_parts(source), AsyncReader[Part])
+    assert_type(ensure_finished(source), AsyncReader[RawMessageStreamEvent])
     assert_type(tap(source), AsyncReader[RawMessageStreamEvent])
     assert_type(tap(source, print, Accumulator().feed), AsyncReader[RawMessageStreamEvent])
     coroutine = assert_type(collect(source), Coroutine[Any, Any, Message])
@@ -202,6 +219,8 @@ async def async_sdk_beta_stream(source: AsyncStream[BetaRawMessageStreamEvent]) 
     assert_type(iter_blocks(source), AsyncReader[BetaContentBlock, BetaMessage])
     assert_type(iter_tool_calls(source), AsyncReader[BetaToolUseBlock, BetaMessage])
     assert_type(iter_tool_inputs(source), AsyncReader[ToolInput, BetaMessage])
+    assert_type(iter_parts(source), AsyncReader[Part, BetaMessage])
+    assert_type(ensure_finished(source), AsyncReader[BetaRawMessageStreamEvent, BetaMessage])
     assert_type(tap(source), AsyncReader[BetaRawMessageStreamEvent, BetaMessage])
     assert_type(tap(source, print, Accumulator().feed), AsyncReader[BetaRawMessageStreamEvent, BetaMessage])
     coroutine = assert_type(collect(source), Coroutine[Any, Any, BetaMessage])
@@ -218,6 +237,8 @@ async def async_stream_of_objects(source: AsyncStream[object]) -> None:
     assert_type(iter_blocks(source), AsyncReader[ContentBlock])
     assert_type(iter_tool_calls(source), AsyncReader[ToolUseBlock])
     assert_type(iter_tool_inputs(source), AsyncReader[ToolInput])
+    assert_type(iter_parts(source), AsyncReader[Part])
+    assert_type(ensure_finished(source), AsyncReader[RawMessageStreamEvent])
     assert_type(tap(source, print), AsyncReader[RawMessageStreamEvent])
     assert_type(await collect(source), Message)
     assert_type(await collect(source, beta=True), BetaMessage)
@@ -231,6 +252,8 @@ async def async_sdk_message_stream(source: AsyncMessageStream[None]) -> None:
     assert_type(iter_blocks(source), AsyncReader[ContentBlock])
     assert_type(iter_tool_calls(source), AsyncReader[ToolUseBlock])
     assert_type(iter_tool_inputs(source), AsyncReader[ToolInput])
+    assert_type(iter_parts(source), AsyncReader[Part])
+    assert_type(ensure_finished(source), AsyncReader[RawMessageStreamEvent])
     assert_type(tap(source, print), AsyncReader[RawMessageStreamEvent])
     assert_type(await collect(source), Message)
 
@@ -243,6 +266,8 @@ async def async_sdk_beta_message_stream(source: BetaAsyncMessageStream[None]) ->
     assert_type(iter_blocks(source), AsyncReader[BetaContentBlock, BetaMessage])
     assert_type(iter_tool_calls(source), AsyncReader[BetaToolUseBlock, BetaMessage])
     assert_type(iter_tool_inputs(source), AsyncReader[ToolInput, BetaMessage])
+    assert_type(iter_parts(source), AsyncReader[Part, BetaMessage])
+    assert_type(ensure_finished(source), AsyncReader[BetaRawMessageStreamEvent, BetaMessage])
     assert_type(tap(source, print), AsyncReader[BetaRawMessageStreamEvent, BetaMessage])
     assert_type(await collect(source), BetaMessage)
 
@@ -255,6 +280,8 @@ async def async_dicts(source: AsyncIterator[dict[str, Any]]) -> None:
     assert_type(iter_blocks(source), AsyncReader[ContentBlock])
     assert_type(iter_tool_calls(source), AsyncReader[ToolUseBlock])
     assert_type(iter_tool_inputs(source), AsyncReader[ToolInput])
+    assert_type(iter_parts(source), AsyncReader[Part])
+    assert_type(ensure_finished(source), AsyncReader[RawMessageStreamEvent])
     assert_type(tap(source, print), AsyncReader[RawMessageStreamEvent])
     assert_type(await collect(source), Message)
     assert_type(await collect(source, beta=True), BetaMessage)
@@ -268,6 +295,8 @@ async def unawaited(source: Coroutine[Any, Any, AsyncStream[RawMessageStreamEven
     assert_type(iter_blocks(source), AsyncReader[ContentBlock])
     assert_type(iter_tool_calls(source), AsyncReader[ToolUseBlock])
     assert_type(iter_tool_inputs(source), AsyncReader[ToolInput])
+    assert_type(iter_parts(source), AsyncReader[Part])
+    assert_type(ensure_finished(source), AsyncReader[RawMessageStreamEvent])
     assert_type(tap(source, print), AsyncReader[RawMessageStreamEvent])
     assert_type(await collect(source), Message)
     assert_type(await collect(source, beta=True), BetaMessage)
@@ -281,6 +310,8 @@ async def unawaited_beta(source: Coroutine[Any, Any, AsyncStream[BetaRawMessageS
     assert_type(iter_blocks(source), AsyncReader[BetaContentBlock, BetaMessage])
     assert_type(iter_tool_calls(source), AsyncReader[BetaToolUseBlock, BetaMessage])
     assert_type(iter_tool_inputs(source), AsyncReader[ToolInput, BetaMessage])
+    assert_type(iter_parts(source), AsyncReader[Part, BetaMessage])
+    assert_type(ensure_finished(source), AsyncReader[BetaRawMessageStreamEvent, BetaMessage])
     assert_type(tap(source, print), AsyncReader[BetaRawMessageStreamEvent, BetaMessage])
     assert_type(await collect(source), BetaMessage)
 

@@ -12,6 +12,7 @@ from claude_stream import (
     AsyncMessageStream,
     AsyncReader,
     MessageStream,
+    Part,
     Reader,
     StreamTimer,
     Usage,
@@ -34,11 +35,14 @@ class City(pydantic.BaseModel):
 
 
 def sync() -> None:
-    with open_stream(client, model="claude-x", max_tokens=1, messages=question, idle_timeout=5) as stream:
+    with open_stream(
+        client, model="claude-x", max_tokens=1, messages=question, idle_timeout=5, silent_timeout=1
+    ) as stream:
         assert_type(stream, MessageStream[ParsedMessage[None]])
         assert_type(stream.text_stream, Reader[str, ParsedMessage[None]])
         assert_type(stream.thinking_stream, Reader[str, ParsedMessage[None]])
         assert_type(stream.tool_calls(), Reader[ToolUseBlock, ParsedMessage[None]])
+        assert_type(stream.parts(), Reader[Part, ParsedMessage[None]])
         assert_type(stream.get_final_message(), ParsedMessage[None])
         assert_type(stream.current_message_snapshot, ParsedMessage[None])
         assert_type(stream.get_final_text(), str)
@@ -46,6 +50,7 @@ def sync() -> None:
         assert_type(stream.timing, StreamTimer)
         assert_type(stream.complete, bool)
         assert_type(stream.to_param(), MessageParam | None)
+        assert_type(stream.to_param(prefill=True), MessageParam | None)
         assert_type(stream.request_id, str | None)
     with open_stream(client.messages, model="claude-x", max_tokens=1, messages=question, output_format=City) as parsed:
         assert_type(parsed, MessageStream[ParsedMessage[City]])

@@ -39,6 +39,8 @@ ORDER = [
     "_steps.accumulator",
     "_steps.text",
     "_steps.blocks",
+    "_steps.parts",
+    "_steps.finished",
     "_steps.tap",
     "_steps.timer",
     "_steps.helper_events",

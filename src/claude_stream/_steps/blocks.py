@@ -10,7 +10,7 @@ from __future__ import annotations
 
 from collections import deque
 from collections.abc import Iterable, Iterator
-from typing import Any
+from typing import Any, ClassVar, Literal
 
 import jiter
 
@@ -131,6 +131,8 @@ class ToolInput:
     ``index`` is the position of the block in the message, ``id`` and ``name`` are the tool call's,
     ``delta`` is the piece of JSON text, which is often the empty string for the first one.
     """
+
+    type: ClassVar[Literal["tool_input"]] = "tool_input"
 
     __slots__ = ("_block", "_length", "delta", "id", "index", "name")
 

@@ -47,7 +47,7 @@ def _acceptable(blocks: Sequence[Block], content: Sequence[Wire], calls: Contain
             acceptable = isinstance(text, str) and bool(text.strip())
         elif kind == "fallback":
             acceptable = True
-        elif _is_server_call(kind) or _is_result(kind):
+        elif is_server_tool(kind):
             acceptable = not block.open
         elif index < taken_over:
             acceptable = False  # of the model before the last: thinking, tool calls, whatever was its own
@@ -102,6 +102,11 @@ def _keep_pairs(blocks: Sequence[Block], content: Sequence[Wire], kept: set[int]
         elif block["type"] == "tool_use" and is_object(caller := block.get("caller")):
             settled.add(caller.get("tool_id"))
     kept.difference_update(index for index, call in server_calls.items() if call not in settled)
+
+
+def is_server_tool(kind: str) -> bool:
+    """Return whether a block of this type is a call of one of the server's own tools, or a result of one."""
+    return _is_server_call(kind) or _is_result(kind)
 
 
 def _is_server_call(kind: str) -> bool:

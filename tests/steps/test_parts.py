@@ -1,0 +1,204 @@
+"""Parts: what the iterators for one thing each give, in one pass, in order, and by their rules."""
+
+from __future__ import annotations
+
+import itertools
+from typing import Any
+
+import pytest
+
+from claude_stream import (
+    CitationPart,
+    DonePart,
+    FallbackPart,
+    MessageStream,
+    Reader,
+    ServerToolPart,
+    StreamOverloadedError,
+    StreamTruncatedError,
+    TextPart,
+    ThinkingPart,
+    ToolCallPart,
+    ToolInput,
+    ToolInputError,
+    Usage,
+    from_sse,
+    iter_parts,
+    iter_text,
+    iter_thinking,
+    iter_tool_calls,
+    iter_tool_inputs,
+)
+from claude_stream._drive.pipeline import Options, drive
+from claude_stream._steps.parts import Parts
+from claude_stream.testing import message_events
+from tests.support import Mode, tool_events
+
+WEATHER = ("get_weather", {"city": "Paris"})
+THINKING = {"type": "thinking", "thinking": "Hm, well.", "signature": "sig"}
+SEARCH = {"type": "server_tool_use", "id": "srv_1", "name": "web_search", "input": {"query": "x"}}
+RESULT = {"type": "web_search_tool_result", "tool_use_id": "srv_1", "content": []}
+CITATION = {"type": "char_location", "cited_text": "a"}
+FALLBACK = {
+    "type": "fallback",
+    "from": {"model": "a"},
+    "to": {"model": "b"},
+    "trigger": {"type": "refusal", "category": "bio"},
+}
+EVERYTHING = message_events(
+    *(THINKING, {"type": "redacted_thinking", "data": "x"}, SEARCH, RESULT, FALLBACK),
+    *({"type": "text", "text": "Hello, world!", "citations": [CITATION]}, WEATHER, ("ping", {})),
+)
+
+
+def parts_of(mode: Mode, events: Any) -> list[Any]:
+    outcome = mode.read(lambda: iter_parts(mode.source(events)))
+    assert outcome.error is None
+    return outcome.items
+
+
+def shown(part: Any) -> Any:
+    """Return what a part is about, to compare."""
+    match part:
+        case TextPart(text, index) | ThinkingPart(text, index):
+            return part.type, index, text
+        case ToolInput(index=index, delta=delta):
+            return part.type, index, delta
+        case ToolCallPart(call, index):
+            return part.type, index, call.name
+        case ServerToolPart(block, index):
+            return part.type, index, block.type
+        case CitationPart(citation, index):
+            return part.type, index, citation.cited_text
+        case FallbackPart(source, to, category, index):
+            return part.type, index, (source, to, category)
+        case DonePart(stop_reason, usage):
+            return part.type, part.index, (stop_reason, usage.output_tokens, usage.final)
+    raise AssertionError(part)
+
+
+def test_a_message_that_is_cut(mode: Mode) -> None:
+    """Everything that came is among the parts, and then the error; no call, and nothing that looks like an end."""
+    for length in range(1, len(EVERYTHING) - 2):
+        outcome = mode.read(lambda length=length: iter_parts(mode.source(EVERYTHING[:length])))
+        assert type(outcome.error) is StreamTruncatedError
+        assert {"tool_call", "done"}.isdisjoint(part.type for part in outcome.items)
+        whole = parts_of(mode, EVERYTHING)
+        assert [shown(part) for part in outcome.items] == [shown(part) for part in whole[: len(outcome.items)]]
+
+
+@pytest.mark.parametrize("stop_reason", ["refusal", "end_turn", "pause_turn", "tea_break"])
+def test_calls_that_are_not_to_be_answered(mode: Mode, stop_reason: str) -> None:
+    """There is no tool call among the parts, and the last one says why the message ended."""
+    *parts, done = parts_of(mode, message_events("Hi", WEATHER, stop_reason=stop_reason))
+    assert {part.type for part in parts} == {"text", "tool_input"}
+    assert done.stop_reason == stop_reason
+
+
+def test_a_call_that_is_broken(mode: Mode) -> None:
+    """It is an error in the place of all calls, behind everything else."""
+    outcome = mode.read(lambda: iter_parts(mode.source(tool_events('{"city": oops}', "tool_use"))))
+    assert isinstance(outcome.error, ToolInputError)
+    assert {"tool_call", "done"}.isdisjoint(part.type for part in outcome.items)
+
+
+def test_an_error_event(mode: Mode) -> None:
+    """What came in front of it is handed out."""
+    outcome = mode.read(lambda: iter_parts(mode.source(message_events("Hi", error="overloaded_error"))))
+    assert [shown(part) for part in outcome.items] == [("text", 0, "Hi")]
+    assert type(outcome.error) is StreamOverloadedError
+
+
+def test_everything_in_order(mode: Mode) -> None:
+    """Each part says what it is, and which block it belongs to."""
+    found = [shown(part) for part in parts_of(mode, EVERYTHING)]
+    assert found == [
+        ("thinking", 0, ""),
+        ("thinking", 0, "Hm, well"),
+        ("thinking", 0, "."),
+        ("thinking", 1, ""),
+        ("tool_input", 2, ""),
+        ("tool_input", 2, '{"query"'),
+        ("tool_input", 2, ': "x"}'),
+        ("server_tool", 2, "server_tool_use"),
+        ("server_tool", 3, "web_search_tool_result"),
+        ("fallback", 4, ("a", "b", "bio")),
+        ("text", 5, "Hello, w"),
+        ("text", 5, "orld!"),
+        ("citation", 5, "a"),
+        *(("tool_input", 6, piece) for piece in ("", '{"city":', ' "Paris"', "}")),
+        ("tool_input", 7, ""),
+        ("tool_call", 6, "get_weather"),
+        ("tool_call", 7, "ping"),
+        ("done", None, ("tool_use", 12, True)),
+    ]
+
+
+def test_what_a_message_starts_with(mode: Mode) -> None:
+    """Blocks that message_start brings along, and text that a block starts with, are parts, too."""
+    start, block, *rest = message_events("Hello")
+    start["message"]["content"] = [{"type": "text", "text": "Oh. ", "citations": [CITATION]}, SEARCH, RESULT]
+    block["content_block"]["text"] = "Well, "
+    moved = [{**event, "index": 3} if "index" in event else event for event in (block, *rest)]
+    assert [shown(part) for part in parts_of(mode, [start, *moved])][:6] == [
+        ("text", 0, "Oh. "),
+        ("citation", 0, "a"),
+        ("server_tool", 1, "server_tool_use"),
+        ("server_tool", 2, "web_search_tool_result"),
+        ("text", 3, "Well, "),
+        ("text", 3, "Hello"),
+    ]
+
+
+def test_thinking_that_is_not_shown(mode: Mode) -> None:
+    """Its beginning is a part, and so are the API's estimates of its length."""
+    start, block, delta, stop, *rest = message_events({"type": "thinking", "thinking": "x"})
+    hidden = {**delta, "delta": {"type": "thinking_delta", "thinking": "", "estimated_tokens": 50}}
+    signed = {**delta, "delta": {"type": "signature_delta", "signature": "sig"}}
+    parts = parts_of(mode, [start, block, hidden, hidden, signed, stop, *rest])
+    assert parts[:-1] == [ThinkingPart("", 0), ThinkingPart("", 0, 50), ThinkingPart("", 0, 50)]
+
+
+@pytest.mark.parametrize("odd", [{}, {"from": 5, "to": "b", "trigger": []}, {"from": {"model": "a"}, "trigger": None}])
+def test_a_fallback_of_an_odd_shape(mode: Mode, odd: dict[str, Any]) -> None:
+    """It is a part all the same."""
+    [part, _] = parts_of(mode, message_events({"type": "fallback", **odd}))
+    assert part == FallbackPart("a" if isinstance(odd.get("from"), dict) else None, None, None, 0)
+
+
+def test_from_the_middle_and_from_the_end() -> None:
+    """Parts of a stream that was read before are those that are left; calls that are whole come again."""
+    stream = MessageStream(EVERYTHING)
+    assert next(stream.text_stream) == "Hello, w"
+    assert [part.type for part in itertools.islice(stream.parts(), 2)] == ["text", "citation"]
+    stream.until_done()
+    assert [part.type for part in stream.parts()] == ["tool_call", "tool_call", "done"]
+
+
+def test_a_message_that_may_be_cut() -> None:
+    """Without `strict`, what came of it is given, and no word that it is done."""
+    reader: Any = drive(EVERYTHING[:5], lambda builder: [Parts(builder)], Options(strict=False))
+    assert isinstance(reader, Reader)
+    assert [part.type for part in reader] == ["thinking", "thinking", "thinking"]
+
+
+def test_parts_are_what_the_single_iterators_give(recorded_body: bytes) -> None:
+    """The same text, thinking, inputs and calls, and the same end."""
+
+    def events() -> Any:
+        return from_sse([recorded_body])
+
+    parts = list(iter_parts(events()))
+    reader = iter_text(events())
+    assert [part.text for part in parts if isinstance(part, TextPart)] == list(reader)
+    assert [part.text for part in parts if isinstance(part, ThinkingPart) and part.text] == list(
+        iter_thinking(events())
+    )
+    assert [part.delta for part in parts if isinstance(part, ToolInput)] == [
+        piece.delta for piece in iter_tool_inputs(events())
+    ]
+    assert [part.call for part in parts if isinstance(part, ToolCallPart)] == list(iter_tool_calls(events()))
+    done = parts[-1]
+    assert isinstance(done, DonePart)
+    assert (done.stop_reason, done.usage) == (reader.result().stop_reason, reader.usage)
+    assert isinstance(done.usage, Usage)
