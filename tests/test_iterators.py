@@ -14,9 +14,11 @@ from claude_stream import (
     Reader,
     StreamOverloadedError,
     collect,
+    ensure_finished,
     from_sse,
     iter_blocks,
     iter_events,
+    iter_parts,
     iter_text,
     iter_thinking,
     iter_tool_calls,
@@ -42,15 +44,17 @@ FUNCTIONS: dict[str, tuple[Callable[[Any], Any], list[Any]]] = {
     "iter_thinking": (iter_thinking, ["Hm."]),
     "iter_blocks": (iter_blocks, ["thinking", "text", "tool_use"]),
     "iter_tool_calls": (iter_tool_calls, ["tool_use"]),
-    "iter_tool_inputs": (iter_tool_inputs, ["", '{"city": "Paris"}']),
+    "iter_tool_inputs": (iter_tool_inputs, ["tool_input"] * 2),
+    "iter_parts": (iter_parts, ["thinking", "thinking", "text", "tool_input", "tool_input", "tool_call", "done"]),
+    "ensure_finished": (ensure_finished, [event["type"] for event in EVENTS]),
 }
 EACH = pytest.mark.parametrize("name", FUNCTIONS)
-EVENT_FUNCTIONS = ["iter_events", "tap", "with_timeout", "with_restarts"]
+EVENT_FUNCTIONS = ["iter_events", "tap", "with_timeout", "with_restarts", "ensure_finished"]
 
 
 def shown(item: Any) -> str:
     """Return what `FUNCTIONS` says of an item."""
-    return item if isinstance(item, str) else getattr(item, "type", None) or item.delta
+    return item if isinstance(item, str) else item.type
 
 
 def sources(mode: Mode) -> dict[str, Callable[[], Any]]:
@@ -82,7 +86,7 @@ def test_a_failure_of_the_stream(mode: Mode, name: str) -> None:
     function, expected = FUNCTIONS[name]
     failing = [*EVENTS[:-2], *message_events(error="overloaded_error")[-1:]]
     outcome = mode.read(lambda: function(mode.source(failing)))
-    in_time = [] if name == "iter_tool_calls" else expected[: -2 if name in EVENT_FUNCTIONS else None]
+    in_time = [] if name == "iter_tool_calls" else expected[: -2 if name in (*EVENT_FUNCTIONS, "iter_parts") else None]
     assert list(map(shown, outcome.items)) == in_time
     assert type(outcome.error) is StreamOverloadedError
 

@@ -18,7 +18,7 @@ from claude_stream import (
 )
 from claude_stream.testing import Recording, message_events
 from tests.nets import http_of_the_sdk
-from tests.support import REQUEST, Mode, OwnError, body_of, failing
+from tests.support import REQUEST, WITH_TODAYS_HELPER, Mode, OwnError, body_of, failing
 
 EVENTS = message_events("Hello, world!")
 REFUSED = anthropic.AuthenticationError(
@@ -97,6 +97,7 @@ def test_what_the_sdk_cannot_read_is_named_by_its_number(mode: Mode, data: bytes
     assert says in str(outcome.error)
 
 
+@WITH_TODAYS_HELPER  # older ones do not say that it is about the input
 def test_the_sdks_helper_chokes_on_malformed_input(mode: Mode) -> None:
     """The SDK's MessageStream parses each piece of a tool's input, so its failure ends the text as well."""
     body = body_of(message_events("Hello", ("tool", {"a": 1}), chunk=50)).replace(b'{\\"a\\": 1}', b"{oops}")

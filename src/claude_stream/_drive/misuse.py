@@ -9,7 +9,7 @@ from __future__ import annotations
 import inspect
 import types
 from collections.abc import AsyncIterable, Awaitable, Iterable, Iterator, Mapping
-from typing import TYPE_CHECKING, Literal, TypeAlias
+from typing import TYPE_CHECKING, Any, Literal, TypeAlias
 
 import anthropic
 from anthropic.lib.streaming import (
@@ -25,7 +25,6 @@ from anthropic.lib.streaming import (
 
 Kind: TypeAlias = Literal["sync", "async", "awaitable"]
 
-# The helper's classes come first: older SDKs pretend that they are `Stream`s, and warn when they are asked.
 _SYNC = (MessageStream, BetaMessageStream, anthropic.Stream)
 _ASYNC = (AsyncMessageStream, BetaAsyncMessageStream, anthropic.AsyncStream)
 _MANAGERS = (
@@ -38,7 +37,16 @@ _MANAGERS = (
 
 def is_sdk_stream(given: object) -> bool:
     """Whether this is one of the SDK's streams, or a proxy around one."""
-    return isinstance(given, (*_SYNC, *_ASYNC))
+    return _is_one_of(given, (*_SYNC, *_ASYNC))
+
+
+def _is_one_of(given: object, classes: tuple[type, ...]) -> bool:
+    """Do what `isinstance` does with SDKs since 1.0.
+
+    That of earlier ones says no of a proxy around a `Stream`, and of the helper's stream it says yes, and warns.
+    """
+    cls: Any = given.__class__  # a double may say that it is anything
+    return isinstance(cls, type) and issubclass(cls, classes)
 
 
 def kind_of(given: object) -> Kind:
@@ -47,9 +55,9 @@ def kind_of(given: object) -> Kind:
     Raises:
         TypeError: if it cannot be, or is no stream of events.
     """
-    if isinstance(given, _SYNC):
+    if _is_one_of(given, _SYNC):
         return "sync"
-    if isinstance(given, _ASYNC):
+    if _is_one_of(given, _ASYNC):
         return "async"
     _refuse(given)
     if isinstance(given, AsyncOnly):  # our readers and streams are told apart before
