@@ -4,11 +4,13 @@ from __future__ import annotations
 
 import importlib
 import re
+from types import SimpleNamespace
 from typing import Any
 
 import pytest
 
 from claude_stream import StreamProtocolError, StreamTruncatedError, collect, iter_text
+from claude_stream._drive.look import Look
 from claude_stream.testing import Recording, message_events
 from tests.support import REQUEST, Mode, body_of
 
@@ -86,3 +88,10 @@ def test_a_response_that_was_loaded_at_once(mode: Mode, content: bytes, expected
     """A test double gives its whole body at once, and looks closed; it is no spent stream for that."""
     assert type(mode.read(lambda: collect(loaded(mode, content))).error) is expected
     assert mode.message(lambda: collect(loaded(mode, body_of(EVENTS)))) == collect(EVENTS)
+
+
+def test_a_response_that_has_no_chunks() -> None:
+    """A stand-in for one is left as it is."""
+    response = SimpleNamespace()
+    Look().begin(response, "iter_bytes")
+    assert vars(response) == {}

@@ -23,6 +23,7 @@ from claude_stream import (
 )
 from claude_stream._drive.pipeline import Options, drive
 from claude_stream._drive.timeouts import Limits, Patience, Watchdog, watched
+from claude_stream._drive.waits import AsyncioWaits, TrioWaits
 from claude_stream._steps.guard import Guard
 from claude_stream.testing import message_events
 from claude_stream.testing._http import http_package
@@ -233,6 +234,15 @@ def test_bytes_move_the_deadline_of_a_sync_wait(monkeypatch: pytest.MonkeyPatch)
     connection: Any = object()
     assert list(watched(items(), patience, connection)) == []
     assert deadlines == [5, 9, 10, 10]
+
+
+def test_bytes_that_come_while_nobody_waits() -> None:
+    """They move nothing: what is left of a body is read when it is closed."""
+    for waits in (None, AsyncioWaits, TrioWaits):
+        patience = Patience(Limits(silent=5, clock=Clock(0)), Guard())
+        _ = waits and waits(patience)
+        patience.touch()
+        assert patience.left_now() == 5
 
 
 # -- the watchdog --

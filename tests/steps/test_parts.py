@@ -2,12 +2,12 @@
 
 from __future__ import annotations
 
-import itertools
 from typing import Any
 
 import pytest
 
 from claude_stream import (
+    AsyncMessageStream,
     CitationPart,
     DonePart,
     FallbackPart,
@@ -32,7 +32,7 @@ from claude_stream import (
 from claude_stream._drive.pipeline import Options, drive
 from claude_stream._steps.parts import Parts
 from claude_stream.testing import message_events
-from tests.support import Mode, tool_events
+from tests.support import Either, Mode, by_hand, done, tool_events
 
 WEATHER = ("get_weather", {"city": "Paris"})
 THINKING = {"type": "thinking", "thinking": "Hm, well.", "signature": "sig"}
@@ -166,13 +166,18 @@ def test_a_fallback_of_an_odd_shape(mode: Mode, odd: dict[str, Any]) -> None:
     assert part == FallbackPart("a" if isinstance(odd.get("from"), dict) else None, None, None, 0)
 
 
-def test_from_the_middle_and_from_the_end() -> None:
+def test_from_the_middle_and_from_the_end(mode: Mode) -> None:
     """Parts of a stream that was read before are those that are left; calls that are whole come again."""
-    stream = MessageStream(EVERYTHING)
-    assert next(stream.text_stream) == "Hello, w"
-    assert [part.type for part in itertools.islice(stream.parts(), 2)] == ["text", "citation"]
-    stream.until_done()
-    assert [part.type for part in stream.parts()] == ["tool_call", "tool_call", "done"]
+
+    async def main() -> None:
+        stream = (AsyncMessageStream if mode.is_async else MessageStream)(mode.source(EVERYTHING))
+        assert await anext(Either(stream.text_stream)) == "Hello, w"
+        parts = Either(stream.parts())
+        assert [(await anext(parts)).type for _ in range(2)] == ["text", "citation"]
+        await done(stream.until_done())
+        assert [part.type async for part in Either(stream.parts())] == ["tool_call", "tool_call", "done"]
+
+    mode.run(main) if mode.is_async else by_hand(main())
 
 
 def test_a_message_that_may_be_cut() -> None:

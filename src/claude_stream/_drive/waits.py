@@ -9,6 +9,7 @@ costs more than all the rest of an event. On trio, where a task cannot be cancel
 from __future__ import annotations
 
 import asyncio
+import functools
 import math
 import weakref
 from collections.abc import Awaitable, Callable
@@ -52,7 +53,7 @@ class AsyncioWaits:
         self._deadline = math.inf
         self._timer: asyncio.TimerHandle | None = None
         if patience is not None:
-            patience.moved = self._move
+            patience.moved = functools.partial(self._move, patience)
 
     async def until(self, wait: Wait) -> Any:
         """Return what a wait gives.
@@ -90,9 +91,8 @@ class AsyncioWaits:
         finally:
             patience.count(clock() - start)
 
-    def _move(self) -> None:
-        if self._patience is not None:
-            self._deadline = self._patience.clock() + self._patience.left_now()
+    def _move(self, patience: Patience) -> None:
+        self._deadline = patience.clock() + patience.left_now()
 
     def _set_timer(self, seconds: float) -> None:
         # It knows us by a weak reference: a reader that is dropped does not live on until the limit is over.
@@ -148,7 +148,7 @@ class TrioWaits:
         self._scope: anyio.CancelScope | None = None  # while there is a wait
         self._interrupted = False
         if patience is not None:
-            patience.moved = self._move
+            patience.moved = functools.partial(self._move, patience)
 
     async def until(self, wait: Wait) -> Any:
         """Return what a wait gives; see `AsyncioWaits.until`."""
@@ -166,9 +166,9 @@ class TrioWaits:
                 patience.count(patience.clock() - start)
         raise InterruptedWaitError if self._interrupted or patience is None else patience.error()
 
-    def _move(self) -> None:
-        if self._scope is not None and self._patience is not None:
-            self._scope.deadline = anyio.current_time() + self._patience.left_now()
+    def _move(self, patience: Patience) -> None:
+        if self._scope is not None:  # else a close reads the rest
+            self._scope.deadline = anyio.current_time() + patience.left_now()
 
     def interrupt(self) -> bool:
         """End the wait that is on, and return whether there was one."""
