@@ -54,6 +54,10 @@ class _Loop(asyncio.SelectorEventLoop):
     def time(self) -> float:
         return self._own_time.now
 
+    async def shutdown_default_executor(self, timeout: float | None = None) -> None:
+        del timeout  # which passes at once here, while the threads need real time
+        await super().shutdown_default_executor()
+
 
 class Timeless(Mode):
     """A mode in which waiting takes no time. For what happens in this thread alone, without sockets."""
