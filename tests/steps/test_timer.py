@@ -111,3 +111,14 @@ def test_what_is_no_event_is_refused() -> None:
     """A timer that is fed by hand names what is no event."""
     with pytest.raises(StreamProtocolError):
         StreamTimer().feed("text")
+
+
+def test_a_delta_that_lacks_something() -> None:
+    """It is an event like another to the clock; what is wrong with it is for others to say."""
+    timer = StreamTimer()
+    for event in message_events({"type": "thinking", "thinking": "Hm."})[:3]:
+        timer.feed(event)
+    for broken in ({}, {"delta": None}):
+        assert timer.feed({"type": "content_block_delta", "index": 0, **broken}) is not None
+    assert timer.ttft is not None
+    assert timer.ttft_text is None
