@@ -20,7 +20,7 @@ import anyio
 import pytest
 from typing_extensions import Self
 
-from claude_stream import Accumulator, open_stream
+from claude_stream import Accumulator, AsyncMessageStream, MessageStream, open_stream
 from claude_stream._drive import sync
 from claude_stream.testing import Recording, async_replay_client, message_events, replay_client
 
@@ -354,3 +354,23 @@ def assert_same_error_again(mode: Mode, make: Callable[[], Any], expected: type[
         mode.run(main)
     else:
         sync_main()
+
+
+async def open_and_read(mode: Mode, manager: Any) -> tuple[Any, str]:
+    """Enter a manager in the mode's colour, and return its stream and the whole text."""
+    if mode.is_async:
+        async with manager as stream:
+            assert isinstance(stream, AsyncMessageStream)
+            return stream, await stream.get_final_text()
+    with manager as stream:
+        assert isinstance(stream, MessageStream)
+        return stream, stream.get_final_text()
+
+
+def open_and_read_in(mode: Mode, make: Callable[[], Any]) -> tuple[Any, str]:
+    """Do the same with a manager that is made on the mode's loop; a sync one inside asyncio, where any code may run."""
+
+    async def main() -> Any:
+        return await open_and_read(mode, make())
+
+    return (mode if mode.is_async else Mode("asyncio")).run(main)

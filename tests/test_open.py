@@ -1,4 +1,4 @@
-"""`open_stream` and `wrap`: one request, the SDK's in every byte, and clients whose `stream` is ours."""
+"""`open_stream`: one request, the SDK's in every byte."""
 
 from __future__ import annotations
 
@@ -12,17 +12,15 @@ import pydantic
 import pytest
 
 from claude_stream import (
-    AsyncMessageStream,
-    MessageStream,
     StreamConnectionError,
     StreamOverloadedError,
     StreamTimeoutError,
     StreamTruncatedError,
     open_stream,
-    wrap_client,
 )
 from claude_stream.testing import Recording, message_events
-from tests.support import ASYNC_MODES, REQUEST, Mode
+from tests.support import ASYNC_MODES, REQUEST, Mode, open_and_read
+from tests.support import open_and_read_in as read
 
 HELLO = Recording.from_events(message_events("Hello, world!"))
 CUT = Recording.from_events(message_events("Hello, world!", cut=3))
@@ -35,24 +33,6 @@ class City(pydantic.BaseModel):
     name: str
 
 
-async def open_and_read(mode: Mode, manager: Any) -> tuple[Any, str]:
-    """Open a stream in the mode's colour and return it with its text."""
-    if mode.is_async:
-        async with manager as stream:
-            assert isinstance(stream, AsyncMessageStream)
-            return stream, await stream.get_final_text()
-    with manager as stream:
-        assert isinstance(stream, MessageStream)
-        return stream, stream.get_final_text()
-
-
-def read(mode: Mode, make: Any) -> tuple[Any, str]:
-    async def main() -> Any:
-        return await open_and_read(mode, make())
-
-    return mode.run(main) if mode.is_async else Mode("asyncio").run(main)
-
-
 # -- misuse --
 
 
@@ -61,8 +41,6 @@ def test_what_is_no_client(client: Any) -> None:
     """Anything that is no client of the SDK is named."""
     with pytest.raises(TypeError, match="a client of the SDK was expected"):
         open_stream(client, **REQUEST)
-    with pytest.raises(TypeError, match="a client of the SDK was expected"):
-        wrap_client(client)
 
 
 def test_stream_is_no_parameter(mode: Mode) -> None:
@@ -219,87 +197,6 @@ def _parameters(function: Any) -> Any:
     import inspect
 
     return inspect.signature(function).parameters
-
-
-# -- wrap --
-
-
-class OwnClient(anthropic.Anthropic):
-    """A subclass whose constructor is its own."""
-
-    def __init__(self, name: str, http_client: Any) -> None:
-        super().__init__(api_key="k", http_client=http_client)
-        self.name = name
-
-
-def test_a_wrapped_client(mode: Mode) -> None:
-    """It has the same type and the same HTTP client, streams with us, and leaves the one it was made of alone."""
-    client = mode.client(HELLO, HELLO, HELLO)
-    wrapped = wrap_client(client)
-    assert type(wrapped) is type(client)
-    assert wrapped._client is client._client
-    assert read(mode, lambda: wrapped.messages.stream(**REQUEST))[1] == "Hello, world!"
-    assert read(mode, lambda: wrapped.beta.messages.stream(**REQUEST))[1] == "Hello, world!"
-    for messages in (client.messages, client.beta.messages):
-        assert messages.stream.__func__ is type(messages).stream
-
-
-@pytest.mark.parametrize("name", ["with_options", "copy"])
-def test_clients_made_of_a_wrapped_one(mode: Mode, name: str) -> None:
-    """Options are kept, and so is the wrapping, with its own options."""
-    wrapped = getattr(wrap_client(mode.client(CUT), strict=False), name)(timeout=7)
-    assert wrapped.timeout == 7
-    assert read(mode, lambda: wrapped.messages.stream(**REQUEST))[1] == "Hello, w"
-
-
-def test_wrapping_twice(mode: Mode) -> None:
-    """It is harmless, and the last options hold."""
-    wrapped = wrap_client(wrap_client(mode.client(CUT, CUT), strict=False))
-    with pytest.raises(StreamTruncatedError):
-        read(mode, lambda: wrapped.messages.stream(**REQUEST))
-    assert read(mode, lambda: wrap_client(wrapped, strict=False).messages.stream(**REQUEST))[1] == "Hello, w"
-
-
-def test_everything_else_is_the_sdks(mode: Mode) -> None:
-    """`create`, raw responses and the tool runner are as before."""
-    client = mode.client(HELLO, HELLO)
-    wrapped = wrap_client(client)
-    assert wrapped.beta.messages.tool_runner == client.beta.messages.tool_runner
-    assert type(wrapped.messages.with_raw_response) is type(client.messages.with_raw_response)
-
-    async def main() -> None:
-        created = wrapped.messages.create(**REQUEST, stream=True)
-        stream = await created if mode.is_async else created
-        assert type(stream) is (anthropic.AsyncStream if mode.is_async else anthropic.Stream)
-        await stream.close() if mode.is_async else stream.close()
-
-    mode.run(main) if mode.is_async else Mode("asyncio").run(main)
-
-
-def test_a_subclass_with_its_own_constructor() -> None:
-    """The copy is not constructed, so that it does not matter how."""
-    mode = Mode("sync")
-    own = OwnClient("mine", mode.client(HELLO)._client)
-    wrapped = wrap_client(own)
-    assert (type(wrapped), wrapped.name) == (OwnClient, "mine")
-    assert read(mode, lambda: wrapped.messages.stream(**REQUEST))[1] == "Hello, world!"
-
-
-def test_a_wrapped_client_in_the_place_of_another(mode: Mode) -> None:
-    """Code that was written for the SDK's helper runs as it is."""
-    client = wrap_client(mode.client(HELLO))
-
-    async def main() -> tuple[list[str], Any]:
-        if mode.is_async:
-            async with client.messages.stream(**REQUEST) as stream:
-                texts = [event.text async for event in stream if event.type == "text"]
-                return texts, await stream.get_final_message()
-        with client.messages.stream(**REQUEST) as stream:
-            return [event.text for event in stream if event.type == "text"], stream.get_final_message()
-
-    texts, message = mode.run(main) if mode.is_async else Mode("asyncio").run(main)
-    assert texts == ["Hello, w", "orld!"]
-    assert message.content[0].text == "Hello, world!"
 
 
 # -- the other way to read: through the SDK's own stream --

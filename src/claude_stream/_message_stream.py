@@ -4,12 +4,17 @@ The law: one cursor, which all views share, over wire dicts; each view is a read
 makes of a dict what it is for. Reading text builds no events, and iterating events builds no more than is looked at.
 """
 
+# For type checkers our streams have two classes of the SDK for bases, which differ in what their methods return.
+# pyright: reportIncompatibleMethodOverride=false, reportIncompatibleVariableOverride=false
+# pyright: reportUnnecessaryTypeIgnoreComment=false
+
 from __future__ import annotations
 
 from collections.abc import AsyncIterator, Iterator
 from typing import TYPE_CHECKING, Any, Generic, overload
 
 import pydantic
+from anthropic.lib import streaming as sdk
 from anthropic.types import ParsedMessage, ToolUseBlock
 from typing_extensions import Self, TypeVar
 
@@ -29,6 +34,14 @@ from ._steps.timer import StreamTimer
 if TYPE_CHECKING:  # which alone can subscript the SDK's Parsed... aliases
     from anthropic.lib.streaming import ParsedBetaMessageStreamEvent, ParsedMessageStreamEvent
     from anthropic.types.beta.parsed_beta_message import ParsedBetaMessage
+
+    # What a function takes that is annotated with a class of the SDK. The two differ in what their methods return, and
+    # ours is one of them or the other, as its message type says.
+    class _IsTheSDKs(sdk.MessageStream[Any], sdk.BetaMessageStream[Any]): ...  # type: ignore[misc]
+
+    class _IsTheSDKsAsync(sdk.AsyncMessageStream[Any], sdk.BetaAsyncMessageStream[Any]): ...  # type: ignore[misc]
+else:
+    _IsTheSDKs = _IsTheSDKsAsync = object
 
 MessageT = TypeVar("MessageT", default=ParsedMessage[None])
 T = TypeVar("T")
@@ -142,8 +155,8 @@ class _Stream(HoldsMessage[MessageT], Generic[MessageT]):
         return "".join(texts)
 
 
-class MessageStream(_Stream[MessageT]):
-    """A stream of one message, to be used instead of the SDK's class of that name.
+class MessageStream(_Stream[MessageT], _IsTheSDKs):  # type: ignore[misc]
+    """A stream of one message, to be used instead of the SDK's class of that name, of which it is an instance.
 
     Iterating it gives the SDK's helper events. All views share one cursor. One thread may read it;
     `close` may be called from any thread, and ends a read that is blocked.
@@ -162,6 +175,13 @@ class MessageStream(_Stream[MessageT]):
         >>> text, stream.usage.output_tokens, stream.get_final_message().stop_reason
         ('Hello, world!', 12, 'end_turn')
     """
+
+    if not TYPE_CHECKING:
+
+        @property
+        def __class__(self) -> type[Any]:
+            # For `isinstance` only. A subclass would inherit what the SDK adds to its own one day, and break in it.
+            return sdk.BetaMessageStream if self._builder.beta else sdk.MessageStream
 
     text_stream: Reader[str, MessageT]
     """The text, chunk by chunk."""
@@ -210,7 +230,7 @@ class MessageStream(_Stream[MessageT]):
         """
         self._rest.read()
 
-    def get_final_message(self) -> MessageT:
+    def get_final_message(self) -> MessageT:  # type: ignore[override]
         """Read the stream to its end and return the message.
 
         Raises:
@@ -240,7 +260,7 @@ class MessageStream(_Stream[MessageT]):
         self._rest.close()
 
 
-class AsyncMessageStream(AsyncOnly, _Stream[MessageT]):
+class AsyncMessageStream(AsyncOnly, _Stream[MessageT], _IsTheSDKsAsync):  # type: ignore[misc]
     """The same as `MessageStream`, for an async source, on asyncio or trio. One task may read it.
 
     Example:
@@ -255,6 +275,12 @@ class AsyncMessageStream(AsyncOnly, _Stream[MessageT]):
         >>> asyncio.run(main())
         'Hello, world!'
     """
+
+    if not TYPE_CHECKING:
+
+        @property
+        def __class__(self) -> type[Any]:
+            return sdk.BetaAsyncMessageStream if self._builder.beta else sdk.AsyncMessageStream
 
     text_stream: AsyncReader[str, MessageT]
     """The text, chunk by chunk."""
@@ -303,7 +329,7 @@ class AsyncMessageStream(AsyncOnly, _Stream[MessageT]):
         """
         await self._rest.read()
 
-    async def get_final_message(self) -> MessageT:
+    async def get_final_message(self) -> MessageT:  # type: ignore[override]
         """Read the stream to its end and return the message.
 
         Raises:

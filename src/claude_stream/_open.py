@@ -1,43 +1,43 @@
-"""One request, opened through the SDK's client: `open_stream`, and clients whose `messages.stream` is ours.
+"""One request, opened through the SDK's client: `open_stream`.
 
-The law: the SDK sends the request, with its retries, its authentication and its tracing; what comes
-back is read in one of two ways. The bytes of the body are decoded here, except where only the SDK
-can read them (Bedrock's binary frames) or watches them (a traced call): then its own stream does.
+The law: the SDK sends the request, with its retries, its authentication and its tracing; what comes back is read in one
+of two ways. The bytes of the body are decoded here, except where only the SDK can read them (Bedrock's binary frames),
+where it traces the call, or where somebody else watches it: then the stream that `create` gives is read.
 """
 
 from __future__ import annotations
 
-import copy
-import functools
-import inspect
+import dataclasses
 from collections.abc import Callable, Mapping
-from typing import TYPE_CHECKING, Any, TypeVar, cast, overload
+from typing import TYPE_CHECKING, Any, Generic, TypeVar, overload
 
-import anthropic
-import pydantic
+import anyio
+from anthropic.lib import streaming as sdk
 from anthropic.types import ParsedMessage
 from anthropic.types.beta.parsed_beta_message import ParsedBetaMessage
 from typing_extensions import Unpack
 
-from ._drive.live import Body, SDKStream
-from ._drive.misuse import AsyncOnly
-from ._drive.pipeline import drive, restarting
+from . import _request as request
+from ._drive.ahead import Ahead
+from ._drive.live import Body, SDKStream, Watched
+from ._drive.misuse import AsyncOnly, is_sdk_stream, kind_of
+from ._drive.pipeline import AnyReader, Options, drive, no_steps, over, restarting, source_of
 from ._drive.restarts import Restarts, backoff
 from ._drive.source import Source
 from ._drive.spans import stream_observer
 from ._drive.timeouts import Limits
-from ._message_stream import AsyncMessageStream, MessageStream, options_of
+from ._message_stream import AsyncMessageStream, MessageStream, MessageT, options_of
 from ._steps.timer import StreamTimer
 
 if TYPE_CHECKING:
-    from contextlib import AbstractAsyncContextManager, AbstractContextManager
+    from anthropic import NotGiven, Omit
 
     from ._params import AsyncClient, BetaAsyncMessages, BetaMessages, BetaParams, Client, Params
 
-ClientT = TypeVar("ClientT")
 T = TypeVar("T")
 
 _BEDROCK = "application/vnd.amazon.eventstream"
+_EVENTS = Options(events=True)
 
 
 @overload
@@ -45,79 +45,65 @@ def open_stream(
     client: Client,
     /,
     *,
-    output_format: None = None,
-    strict: bool = True,
-    restarts: int = 0,
-    first_timeout: float | None = None,
-    idle_timeout: float | None = None,
-    silent_timeout: float | None = None,
+    output_format: Omit | NotGiven | None = ...,
     **params: Unpack[Params],
-) -> AbstractContextManager[MessageStream[ParsedMessage[None]]]: ...
+) -> StreamManager[ParsedMessage[None]]: ...
 @overload
 def open_stream(
     client: Client,
     /,
     *,
     output_format: type[T],
-    strict: bool = True,
-    restarts: int = 0,
-    first_timeout: float | None = None,
-    idle_timeout: float | None = None,
-    silent_timeout: float | None = None,
     **params: Unpack[Params],
-) -> AbstractContextManager[MessageStream[ParsedMessage[T]]]: ...
+) -> StreamManager[ParsedMessage[T]]: ...
 @overload
 def open_stream(
     client: AsyncClient,
     /,
     *,
-    output_format: None = None,
-    strict: bool = True,
-    restarts: int = 0,
-    first_timeout: float | None = None,
-    idle_timeout: float | None = None,
-    silent_timeout: float | None = None,
+    output_format: Omit | NotGiven | None = ...,
     **params: Unpack[Params],
-) -> AbstractAsyncContextManager[AsyncMessageStream[ParsedMessage[None]]]: ...
+) -> AsyncStreamManager[ParsedMessage[None]]: ...
 @overload
 def open_stream(
     client: AsyncClient,
     /,
     *,
     output_format: type[T],
-    strict: bool = True,
-    restarts: int = 0,
-    first_timeout: float | None = None,
-    idle_timeout: float | None = None,
-    silent_timeout: float | None = None,
     **params: Unpack[Params],
-) -> AbstractAsyncContextManager[AsyncMessageStream[ParsedMessage[T]]]: ...
+) -> AsyncStreamManager[ParsedMessage[T]]: ...
 @overload
 def open_stream(
     client: BetaMessages,
     /,
     *,
-    output_format: type[T] | None = None,
-    strict: bool = True,
-    restarts: int = 0,
-    first_timeout: float | None = None,
-    idle_timeout: float | None = None,
-    silent_timeout: float | None = None,
+    output_format: Omit | NotGiven | None = ...,
     **params: Unpack[BetaParams],
-) -> AbstractContextManager[MessageStream[ParsedBetaMessage[T]]]: ...
+) -> StreamManager[ParsedBetaMessage[None]]: ...
+@overload
+def open_stream(
+    client: BetaMessages,
+    /,
+    *,
+    output_format: type[T],
+    **params: Unpack[BetaParams],
+) -> StreamManager[ParsedBetaMessage[T]]: ...
 @overload
 def open_stream(
     client: BetaAsyncMessages,
     /,
     *,
-    output_format: type[T] | None = None,
-    strict: bool = True,
-    restarts: int = 0,
-    first_timeout: float | None = None,
-    idle_timeout: float | None = None,
-    silent_timeout: float | None = None,
+    output_format: Omit | NotGiven | None = ...,
     **params: Unpack[BetaParams],
-) -> AbstractAsyncContextManager[AsyncMessageStream[ParsedBetaMessage[T]]]: ...
+) -> AsyncStreamManager[ParsedBetaMessage[None]]: ...
+@overload
+def open_stream(
+    client: BetaAsyncMessages,
+    /,
+    *,
+    output_format: type[T],
+    **params: Unpack[BetaParams],
+) -> AsyncStreamManager[ParsedBetaMessage[T]]: ...
 def open_stream(
     client: Any,
     /,
@@ -145,10 +131,12 @@ def open_stream(
 
     Returns:
         A context manager, to be entered with ``with`` or ``async with`` after the client's kind. Entering
-        it sends the request and gives a `MessageStream` or `AsyncMessageStream`.
+        it sends the request and gives a `MessageStream` or `AsyncMessageStream`; each further time it sends another.
+        Its ``open()`` (awaited on async clients) gives the stream for somebody else to close, once the message has
+        begun, and raises whatever went wrong before: who passes the answer on can still choose a status.
 
     Raises:
-        TypeError: if ``client`` is none, or ``stream`` is among the parameters.
+        TypeError: if ``client`` is none, or the parameters are not those of ``create``.
         anthropic.APIError: when it is entered, what the SDK raises about a request that fails.
 
     Example:
@@ -161,43 +149,102 @@ def open_stream(
         >>> stream.usage.output_tokens
         12
     """
+    caller = request.Caller(1)
     if "stream" in params:
         raise TypeError("open_stream() always streams: leave `stream` out")
-    messages = _messages_of(client)
-    if output_format is not None:
-        schema = anthropic.transform_schema(pydantic.TypeAdapter(output_format).json_schema())
-        config = cast("Mapping[str, Any]", params.get("output_config") or {})
-        params["output_config"] = {**config, "format": {"type": "json_schema", "schema": schema}}
-    kinds: tuple[Any, Any] = (_AsyncRequest, _AsyncManager) if _is_async(messages) else (_SyncRequest, _Manager)
-    request, manager = kinds
-    asked = request(
-        messages,
-        params,
-        output_format=output_format,
-        strict=strict,
-        restarts=restarts,
-        first_timeout=first_timeout,
-        idle_timeout=idle_timeout,
-        silent_timeout=silent_timeout,
+    messages = request.messages_of(client)
+    request.check(params, request.own_function(messages, "create"), "open_stream")
+    reading = Reading(strict, restarts, Limits.of(first_timeout, idle_timeout, silent_timeout))
+    return manager_of(messages, messages.create, {**params, "output_format": output_format}, reading, caller)
+
+
+@dataclasses.dataclass(frozen=True)
+class Reading:
+    """How an answer is to be read."""
+
+    strict: bool
+    restarts: int
+    limits: Limits | None
+
+
+def manager_of(
+    messages: Any, create: Callable[..., Any], params: Mapping[str, Any], reading: Reading, caller: request.Caller
+) -> StreamManager[Any] | AsyncStreamManager[Any]:
+    """Return the manager for a request.
+
+    Args:
+        messages: what has the `create` of a client.
+        create: which function sends the request.
+        params: what it is given, and perhaps an ``output_format``.
+        reading: how the answer is to be read.
+        caller: the line of the program that asks for it.
+    """
+    beta = request.is_beta(messages)
+    rest = {name: value for name, value in params.items() if name != "output_format"}
+    given, adapter = request.with_format(rest, params.get("output_format"), beta=beta)
+    kinds: tuple[Any, Any] = (
+        (_AsyncRequest, AsyncStreamManager) if request.is_async(messages) else (_Request, StreamManager)
     )
-    return manager(asked)
+    kind, manager = kinds
+    made: StreamManager[Any] | AsyncStreamManager[Any] = manager(
+        kind(create, given, adapter, reading, caller, beta=beta)
+    )
+    return made
 
 
-def _messages_of(client: Any) -> Any:
-    messages = getattr(client, "messages", client)
-    if isinstance(client, type):
-        raise TypeError(f"a client was expected, and this is the class {client.__name__}: pass {client.__name__}()")
-    if not hasattr(messages, "with_streaming_response") or not hasattr(messages, "create"):
-        raise TypeError(f"a client of the SDK was expected, or its messages, and this is {type(client).__name__}")
-    return messages
+class _Request:
+    """What is asked of the API and of us. It knows nothing of its streams, so that one that is dropped is gone."""
+
+    def __init__(
+        self,
+        create: Callable[..., Any],
+        params: Mapping[str, Any],
+        adapter: Any,
+        reading: Reading,
+        caller: request.Caller,
+        *,
+        beta: bool,
+    ) -> None:
+        self.beta = beta
+        self._create = create
+        self._params = {**params, "stream": True}
+        self._adapter = adapter
+        self.restarts = reading.restarts
+        self._options = options_of(strict=reading.strict, beta=beta, limits=reading.limits)
+        self._caller = caller
+
+    def open(self) -> Any:
+        """Send it, and return the source of its answer; an awaitable of it for an async client."""
+        return self._source(self._caller.call(self._create, self._params), is_async=False)
+
+    def _source(self, given: Any, *, is_async: bool) -> Source:
+        if request.is_watched(self._create):
+            return source_of(given) if is_sdk_stream(given) else Watched(given, is_async=kind_of(given) == "async")
+        if _only_the_sdk_can_read(given.response):
+            return SDKStream(_as_dicts(given), is_async=is_async)
+        return Body(given.response, is_async=is_async)
+
+    def reader(self, timer: StreamTimer, opened: Source) -> AnyReader:
+        """Return the reader of an answer that is open already, and of those of its restarts."""
+
+        def steps(_: object) -> list[StreamTimer]:
+            return [timer]
+
+        if not self.restarts:
+            return drive(opened, steps, self._options)
+        return restarting(self.open, Restarts(self.restarts, backoff), steps, self._options, first=opened)
+
+    def stream(self, cls: Any, timer: StreamTimer, reader: AnyReader) -> Any:
+        """Return the stream over a reader."""
+        return cls.over_reader(reader, timer, self._adapter)
 
 
-def _is_async(messages: Any) -> bool:
-    return inspect.iscoroutinefunction(inspect.unwrap(messages.create))
-
-
-def _is_beta(messages: Any) -> bool:
-    return any("beta" in base.__module__ for base in type(messages).__mro__)
+class _AsyncRequest(_Request):
+    async def open(self) -> Source:
+        given = self._caller.call(self._create, self._params)
+        if kind_of(given) == "awaitable":
+            given = await self._caller.wait_for(given)
+        return self._source(given, is_async=True)
 
 
 def _only_the_sdk_can_read(response: Any) -> bool:
@@ -206,76 +253,51 @@ def _only_the_sdk_can_read(response: Any) -> bool:
     return traced or response.headers.get("content-type", "").partition(";")[0].strip() == _BEDROCK
 
 
-class _Request:
-    """What is asked of the API and of us. It knows nothing of its streams, so that one that is dropped is gone."""
-
-    def __init__(
-        self,
-        messages: Any,
-        params: dict[str, Any],
-        *,
-        output_format: Any,
-        strict: bool,
-        restarts: int,
-        first_timeout: float | None,
-        idle_timeout: float | None,
-        silent_timeout: float | None,
-    ) -> None:
-        self._messages = messages
-        self._params = params
-        self._adapter = None if output_format is None else pydantic.TypeAdapter[Any](output_format)
-        self._restarts = restarts
-        self._options = options_of(
-            strict=strict, beta=_is_beta(messages), limits=Limits.of(first_timeout, idle_timeout, silent_timeout)
-        )
-
-    def _response(self) -> Any:
-        return self._messages.with_streaming_response.create(**self._params, stream=True)
-
-    def open(self) -> Any:
-        """Send it, and return the source of its answer; an awaitable of it for an async client."""
-        raise NotImplementedError
-
-    def stream(self, cls: Any, timer: StreamTimer, opened: Source) -> Any:
-        """Return the stream over an answer that is open already, and over those of its restarts."""
-
-        def steps(_: object) -> list[StreamTimer]:
-            return [timer]
-
-        if self._restarts:
-            restarts = Restarts(self._restarts, backoff)
-            reader = restarting(self.open, restarts, steps, self._options, first=opened)
-        else:
-            reader = drive(opened, steps, self._options)
-        return cls.over_reader(reader, timer, self._adapter)
+def _as_dicts(stream: Any) -> Any:
+    """Return the SDK's stream over the same response that gives dicts, which takes a third of the time."""
+    try:
+        dicts: Any = stream.__class__(cast_to=object, response=stream.response, client=stream._client)
+    except (AttributeError, TypeError):  # a later SDK keeps its client elsewhere: its objects will do
+        return stream
+    return dicts
 
 
-class _SyncRequest(_Request):
-    def open(self) -> Source:
-        response = self._response().__enter__()
-        if _only_the_sdk_can_read(response.http_response):
-            return SDKStream(response.parse(to=anthropic.Stream[object]), is_async=False)
-        return Body(response.http_response, is_async=False)
-
-
-class _AsyncRequest(_Request):
-    async def open(self) -> Source:
-        response = await self._response().__aenter__()
-        if _only_the_sdk_can_read(response.http_response):
-            return SDKStream(await response.parse(to=anthropic.AsyncStream[object]), is_async=True)
-        return Body(response.http_response, is_async=True)
-
-
-class _Manager:
+class StreamManager(Generic[MessageT]):
     """Sends the request when its block is entered, and closes the response when it is left."""
 
-    def __init__(self, request: _SyncRequest) -> None:
-        self._request = request
-        self._streams: list[MessageStream[Any]] = []  # those that are open, the last one entered at the end
+    def __init__(self, asked: _Request) -> None:
+        self._asked = asked
+        self._streams: list[MessageStream[MessageT]] = []  # those that are open, the last one entered at the end
 
-    def __enter__(self) -> MessageStream[Any]:
+    if not TYPE_CHECKING:
+
+        @property
+        def __class__(self) -> type[Any]:  # see `MessageStream`
+            return sdk.BetaMessageStreamManager if self._asked.beta else sdk.MessageStreamManager
+
+    def open(self) -> MessageStream[MessageT]:
+        """Send the request, and return the stream once its message has begun. Who gets it closes it.
+
+        With restarts, that is once the first content has come, because everything in front of it is held back.
+
+        Raises:
+            anthropic.APIError: whatever went wrong before: a request that is refused, an overload, a time limit.
+        """
         timer = StreamTimer()
-        stream: MessageStream[Any] = self._request.stream(MessageStream, timer, self._request.open())
+        reader: Any = self._asked.reader(timer, self._asked.open())
+        ahead = Ahead(reader, content=self._asked.restarts > 0)
+        try:
+            ahead.fetch()
+        except BaseException:
+            reader.close()
+            raise
+        stream: MessageStream[MessageT] = self._asked.stream(MessageStream, timer, over(ahead, no_steps, _EVENTS))
+        return stream
+
+    def __enter__(self) -> MessageStream[MessageT]:
+        timer = StreamTimer()
+        reader = self._asked.reader(timer, self._asked.open())
+        stream: MessageStream[MessageT] = self._asked.stream(MessageStream, timer, reader)
         self._streams.append(stream)
         return stream
 
@@ -284,88 +306,42 @@ class _Manager:
             self._streams.pop().close()
 
 
-class _AsyncManager(AsyncOnly):
+class AsyncStreamManager(AsyncOnly, Generic[MessageT]):
     """The same for an async client."""
 
-    def __init__(self, request: _AsyncRequest) -> None:
-        self._request = request
-        self._streams: list[AsyncMessageStream[Any]] = []
+    def __init__(self, asked: _AsyncRequest) -> None:
+        self._asked = asked
+        self._streams: list[AsyncMessageStream[MessageT]] = []
 
-    async def __aenter__(self) -> AsyncMessageStream[Any]:
+    if not TYPE_CHECKING:
+
+        @property
+        def __class__(self) -> type[Any]:
+            return sdk.BetaAsyncMessageStreamManager if self._asked.beta else sdk.AsyncMessageStreamManager
+
+    async def open(self) -> AsyncMessageStream[MessageT]:
+        """Send the request, and return the stream once its message has begun; see `StreamManager.open`."""
         timer = StreamTimer()
-        stream: AsyncMessageStream[Any] = self._request.stream(AsyncMessageStream, timer, await self._request.open())
+        reader: Any = self._asked.reader(timer, await self._asked.open())
+        ahead = Ahead(reader, content=self._asked.restarts > 0)
+        try:
+            await ahead.afetch()
+        except BaseException:
+            with anyio.CancelScope(shield=True):
+                await reader.aclose()
+            raise
+        stream: AsyncMessageStream[MessageT] = self._asked.stream(
+            AsyncMessageStream, timer, over(ahead, no_steps, _EVENTS)
+        )
+        return stream
+
+    async def __aenter__(self) -> AsyncMessageStream[MessageT]:
+        timer = StreamTimer()
+        reader = self._asked.reader(timer, await self._asked.open())
+        stream: AsyncMessageStream[MessageT] = self._asked.stream(AsyncMessageStream, timer, reader)
         self._streams.append(stream)
         return stream
 
     async def __aexit__(self, *exc_info: object) -> None:
         if self._streams:
             await self._streams.pop().aclose()
-
-
-def wrap_client(
-    client: ClientT,
-    /,
-    *,
-    strict: bool = True,
-    restarts: int = 0,
-    first_timeout: float | None = None,
-    idle_timeout: float | None = None,
-    silent_timeout: float | None = None,
-) -> ClientT:
-    """Return a copy of a client whose ``messages.stream`` and ``beta.messages.stream`` are `open_stream`.
-
-    The copy has the same type and shares the HTTP client; the client that was passed in is not changed.
-    Clients made of it by ``with_options``, ``copy`` and the like are wrapped as well. Everything else,
-    ``create`` and the tool runner included, is the SDK's. The options are those of `open_stream`.
-
-    Raises:
-        TypeError: if this is no client of the SDK.
-
-    Example:
-        >>> from claude_stream import wrap_client
-        >>> client = wrap_client(client)
-        >>> with client.messages.stream(model="claude-sonnet-5-5", max_tokens=1024, messages=[]) as stream:
-        ...     stream.get_final_text()
-        'Hello, world!'
-    """
-    if isinstance(client, type):
-        raise TypeError(f"a client was expected, and this is the class {client.__name__}: pass {client.__name__}()")
-    if not hasattr(client, "messages") or not hasattr(client, "with_options"):
-        raise TypeError(f"a client of the SDK was expected, and this is {type(client).__name__}")
-    options = {
-        "strict": strict,
-        "restarts": restarts,
-        "first_timeout": first_timeout,
-        "idle_timeout": idle_timeout,
-        "silent_timeout": silent_timeout,
-    }
-    original: Any = getattr(client, "_claude_stream_original", client)
-    wrapped: ClientT = _wrapped(original, options)
-    return wrapped
-
-
-def _wrapped(original: Any, options: Mapping[str, Any]) -> Any:
-    wrapped = copy.copy(original)
-    wrapped._claude_stream_original = original
-    wrapped.messages = _with_our_stream(original.messages, wrapped, options)
-    wrapped.beta = type(original.beta)(wrapped)
-    wrapped.beta.messages = _with_our_stream(original.beta.messages, wrapped, options)
-    for name in ("copy", "with_options", "with_middleware"):
-        setattr(wrapped, name, _rewrapping(getattr(original, name), options))
-    return wrapped
-
-
-def _with_our_stream(messages: Any, client: Any, options: Mapping[str, Any]) -> Any:
-    ours = type(messages)(client)
-    ours.stream = functools.partial(open_stream, ours, **options)
-    if hasattr(messages, "tool_runner"):
-        ours.tool_runner = messages.tool_runner  # it reads the SDK's own streams
-    return ours
-
-
-def _rewrapping(method: Callable[..., Any], options: Mapping[str, Any]) -> Callable[..., Any]:
-    @functools.wraps(method)
-    def copied(*args: Any, **kwargs: Any) -> Any:
-        return wrap_client(method(*args, **kwargs), **options)
-
-    return copied

@@ -41,7 +41,7 @@ from ._iterators import (
     with_timeout,
 )
 from ._message_stream import AsyncMessageStream, MessageStream
-from ._open import open_stream, wrap_client
+from ._open import open_stream
 from ._relay import from_sse
 from ._sources import AnyAsyncSource, AnySource, AsyncBetaSource, AsyncSource, BetaSource, Source
 from ._steps.accumulator import Accumulator
@@ -60,6 +60,7 @@ from ._steps.timer import StreamTimer
 from ._tally import UsageTally
 from ._usage import Iteration, Usage
 from ._wire.events import UnknownEvent
+from ._wrap import wrap_client
 
 __all__ = [
     "Accumulator",

@@ -270,7 +270,7 @@ def test_how_long_a_sync_response_is_waited_for(monkeypatch: pytest.MonkeyPatch)
         assert (body.given, body.closed) == (len(HELLO) + 2, 1)  # it was read to its end, and means nothing
     [(seconds, function, timer)] = timers
     assert (seconds, timer.started, timer.cancelled) == (DRAIN_SECONDS, True, True)
-    assert function.__name__ == "shut_down"
+    assert function.__name__ == "interrupt"
 
 
 @ASYNC_MODES

@@ -6,7 +6,7 @@ from typing import Any
 
 import pytest
 
-from claude_stream._drive.spans import end_by_contract, show_usage_to
+from claude_stream._drive.spans import end_by_contract, show_message_to
 from claude_stream._steps.builder import MessageBuilder
 from claude_stream.testing import message_events
 
@@ -54,7 +54,7 @@ def test_a_span_ends_as_its_message_does(
 def test_a_span_sees_usage_in_what_is_read_as_dicts() -> None:
     """Events with usage reach it as the SDK's objects; the rest, and what is none, as they are."""
     observer = Observer()
-    show_usage_to(observer, MessageBuilder())
+    show_message_to(observer, MessageBuilder())
     broken = {"type": "message_start", "_fields_set": [1]}  # which the SDK trips over
     for item in (*EVENTS, broken, "text"):
         observer.item(item)

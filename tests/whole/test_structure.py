@@ -57,12 +57,15 @@ ORDER = [
     "_drive.sync",
     "_drive.aio",
     "_drive.restarts",
+    "_drive.ahead",
     "_drive.pipeline",
     "_sources",
     "_iterators",
     "_message_stream",
     "_params",
+    "_request",
     "_open",
+    "_wrap",
     "_relay",
     "_public",
     "",
@@ -84,6 +87,7 @@ THIRD_PARTY = {"anthropic", "anyio", "jiter", "pydantic", "typing_extensions"}
 MORE_THIRD_PARTY = {"testing._replay": {"httpx"}, "_pytest_plugin": {"pytest"}}
 ASYNC = {
     *(
+        "_drive.ahead",
         "_drive.aio",
         "_drive.reader",
         "_drive.restarts",
@@ -93,6 +97,7 @@ ASYNC = {
         "_drive.waits",
         "_message_stream",
         "_open",
+        "_request",
     ),
     *("testing._http", "testing._record", "testing._replay"),
 }

@@ -7,8 +7,10 @@ within bounds, so that its connection is used again. Transport packages are not 
 from __future__ import annotations
 
 import contextlib
+import functools
 import threading
 import weakref
+from collections import deque
 from collections.abc import AsyncIterator, Awaitable, Callable, Iterator
 from typing import Any
 
@@ -21,7 +23,7 @@ from .._wire.sse import SSEDecoder
 from .connection import DRAIN_SECONDS, Connection, is_shared
 from .look import Look, is_closed_and_gone, other_body
 from .source import Source, spent
-from .spans import end_by_contract, show_usage_to, stream_observer
+from .spans import end_by_contract, show_message_to, stream_observer
 from .timeouts import Patience
 
 _BUFFERED = 1000  # more events than the SDK ever holds decoded
@@ -36,6 +38,9 @@ class Live(Source):
         response: the HTTP response behind it.
         is_async: whether it is an async one.
     """
+
+    is_watched = False
+    """Whether somebody else looks on, and has to be shown the end: what a proxy around the stream does not see."""
 
     def __init__(self, given: Any, response: Any, *, is_async: bool) -> None:
         super().__init__(given, is_async=is_async)
@@ -83,8 +88,8 @@ class Live(Source):
 
     def settle(self, items: Iterator[Any]) -> None:
         """Read the response to its end, so that its connection is used again, but not for long."""
-        if self._connection is not None:
-            timer = threading.Timer(DRAIN_SECONDS, self._connection.shut_down)
+        if self._connection is not None or self.is_watched:
+            timer = threading.Timer(DRAIN_SECONDS, self.interrupt)
             timer.daemon = True
             # The message is complete: whatever the transport still has to complain about changes nothing.
             with contextlib.suppress(Exception):
@@ -96,10 +101,8 @@ class Live(Source):
 
     async def asettle(self, pull: Callable[[], Awaitable[Any]]) -> None:
         """Do the same for an async response."""
-        if not is_shared(self.response):
-            with anyio.move_on_after(DRAIN_SECONDS), contextlib.suppress(Exception):
-                while True:
-                    await pull()
+        if self.is_watched or not is_shared(self.response):
+            await _drain(pull)
         await self.arelease()
 
     def release(self) -> None:
@@ -148,6 +151,7 @@ class SDKStream(Live):
 
     def __init__(self, given: Any, *, is_async: bool) -> None:
         super().__init__(given, given.response, is_async=is_async)
+        self.is_watched = type(given).__module__.partition(".")[0] != "anthropic"
 
     def adopt(self, builder: MessageBuilder) -> None:
         """Refuse a stream that was read before, and let the span of a traced call end as the message does."""
@@ -155,24 +159,79 @@ class SDKStream(Live):
             raise spent(self.given)
         _read.add(self.given)
         super().adopt(builder)
+        if self.is_watched:
+            self._look.at_end = functools.partial(_refuse_early_end, self.response, self._look.head, builder)
         self._look.begin(self.response, "aiter_bytes" if self.is_async else "iter_bytes")
         observer = stream_observer(self.response)
         if observer is not None:
             end_by_contract(observer, builder)
-            show_usage_to(observer, builder)
+            show_message_to(observer, builder)
 
     def tell_of_bytes(self, patience: Patience) -> None:
         """Tell of all bytes: pings are among them, which the SDK keeps to itself."""
         if patience.counts_bytes:
             self._look.touch = patience.touch
 
+    def iterate(self) -> Iterator[Any]:
+        """Return the events; of a watched stream, so that it ends once, however often we ask."""
+        return (item for item in self.given) if self.is_watched else iter(self.given)
+
     def _aiterate(self) -> Callable[[], Awaitable[Any]]:
         # The stream's own __anext__ spares the async generator that its __aiter__ would add.
         anext_: Callable[[], Awaitable[Any]] = self.given.__anext__
-        return anext_
+        return _Once(anext_) if self.is_watched else anext_
 
     async def _close_response(self) -> None:
         await self.given.close()
+
+
+class _Once:
+    """Gives the next item until there is none, and asks for no other then: who looks on counts the ends."""
+
+    def __init__(self, pull: Callable[[], Awaitable[Any]]) -> None:
+        self._pull = pull
+        self._is_over = False
+
+    async def __call__(self) -> Any:
+        if self._is_over:
+            raise StopAsyncIteration
+        self._is_over = True  # also if it is left by a cancellation
+        item = await self._pull()
+        self._is_over = False
+        return item
+
+
+class Watched(Source):
+    """What a watched `create` returned that is no stream of the SDK: mostly a generator over one.
+
+    Its last lines, in which it tells of the end, run when it is read to its end.
+    """
+
+    def translate(self, exc: Exception, events: int) -> Exception:
+        """Return ours for anything that the SDK's stream below raises."""
+        return translate.from_sdk(exc, events + 1)
+
+    def settle(self, items: Iterator[Any]) -> None:
+        """Read it to its end. How long that takes is the SDK's to say: the response below is out of reach."""
+        with contextlib.suppress(Exception):
+            deque(items, maxlen=0)
+
+    async def asettle(self, pull: Callable[[], Awaitable[Any]]) -> None:
+        """Do the same for an async one, but not for long."""
+        await _drain(pull)
+
+
+async def _drain(pull: Callable[[], Awaitable[Any]]) -> None:
+    with anyio.move_on_after(DRAIN_SECONDS), contextlib.suppress(Exception):
+        while True:
+            await pull()
+
+
+def _refuse_early_end(response: Any, head: bytearray, builder: MessageBuilder) -> None:
+    """Raise, below who looks on, what our reader would raise above: the SDK takes such an end for a good one."""
+    if builder.guard.events == 0 and (fault := other_body(response, head)) is not None:
+        raise fault
+    deque(builder.finish(), maxlen=0)
 
 
 class Body(Live):

@@ -1,7 +1,7 @@
 """What a body turns out to be, and when bytes of it come, where the SDK reads it and says nothing of either.
 
-The law: it looks, and changes nothing. What the SDK gets is what the response gives, and the look does not tie a stream
-to itself: one that is dropped is closed as soon as the SDK would have closed it.
+The law: it looks, and changes nothing but an end that came too early. What the SDK gets is what the response gives, and
+the look does not tie a stream to itself: one that is dropped is closed as soon as the SDK would have closed it.
 """
 
 from __future__ import annotations
@@ -28,6 +28,7 @@ class Look:
     def __init__(self) -> None:
         self.head = bytearray()
         self.touch: Callable[[], object] | None = None
+        self.at_end: Callable[[], object] | None = None  # may raise, so that the SDK and who looks at it learn of it
 
     def begin(self, response: Any, name: str) -> None:
         """Wait for the SDK to ask for the chunks.
@@ -57,7 +58,7 @@ class Look:
     @property
     def is_over(self) -> bool:
         """Whether there is nothing more to be learnt."""
-        return self.touch is None and len(self.head) >= _HEAD
+        return self.touch is None and self.at_end is None and len(self.head) >= _HEAD
 
     def chunks(self, chunks: Iterator[bytes]) -> Iterator[bytes]:
         """Yield the chunks of a sync body."""
@@ -67,6 +68,8 @@ class Look:
             if self.is_over:
                 break
         yield from chunks
+        if self.at_end is not None:
+            self.at_end()
 
 
 class _AsyncLook:
@@ -83,7 +86,12 @@ class _AsyncLook:
         return self._next() if self._look.is_over else self._see()
 
     async def _see(self) -> bytes:
-        chunk = await self._next()
+        try:
+            chunk = await self._next()
+        except StopAsyncIteration:
+            if self._look.at_end is not None:
+                self._look.at_end()
+            raise
         self._look.see(chunk)
         return chunk
 

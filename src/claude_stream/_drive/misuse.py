@@ -36,8 +36,8 @@ _MANAGERS = (
 
 
 def is_sdk_stream(given: object) -> bool:
-    """Whether this is one of the SDK's streams, or a proxy around one."""
-    return _is_one_of(given, (*_SYNC, *_ASYNC))
+    """Whether this is one of the SDK's streams, or a proxy around one that leads to the response."""
+    return _is_one_of(given, (*_SYNC, *_ASYNC)) and hasattr(given, "response")
 
 
 def _is_one_of(given: object, classes: tuple[type, ...]) -> bool:

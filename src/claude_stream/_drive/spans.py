@@ -21,8 +21,15 @@ def stream_observer(response: Any) -> Any:
     return getattr(getattr(response, "stream", None), "stream_observer", None)
 
 
-def show_usage_to(observer: Any, builder: MessageBuilder) -> None:
-    """Let the span of a traced call have the token usage, which the SDK takes from its own objects alone."""
+def show_message_to(observer: Any, builder: MessageBuilder) -> None:
+    """Let the span of a traced call have the message so far, as the SDK's helper does, or what an older SDK takes.
+
+    That is the token usage, from the SDK's own objects alone.
+    """
+    share = getattr(getattr(observer, "inner", None), "share_snapshot", None)
+    if share is not None:
+        share(lambda: builder.message)
+        return
     show = observer.item
 
     def item(event: Any) -> None:

@@ -1,0 +1,279 @@
+"""`wrap_client`: clients whose `stream` is ours, and which are the SDK's in everything else."""
+
+from __future__ import annotations
+
+import inspect
+from typing import Any
+
+import anthropic
+import pytest
+
+from claude_stream import StreamTruncatedError, wrap_client
+from claude_stream.testing import Recording, message_events
+from tests.support import REQUEST, Mode
+from tests.support import open_and_read_in as read
+
+HELLO = Recording.from_events(message_events("Hello, world!"))
+CUT = Recording.from_events(message_events("Hello, world!", cut=3))
+
+
+# -- misuse --
+
+
+@pytest.mark.parametrize("client", [None, "client", anthropic, anthropic.Anthropic(api_key="k").models])
+def test_what_is_no_client(client: Any) -> None:
+    """Anything that is no client of the SDK is named."""
+    with pytest.raises(TypeError, match="a client of the SDK was expected"):
+        wrap_client(client)
+
+
+@pytest.mark.parametrize("cls", [anthropic.Anthropic, anthropic.AsyncAnthropic])
+def test_a_class_is_no_client_and_stays_as_it_is(cls: Any) -> None:
+    """The error says to call it, and later clients are what they would have been."""
+    before = {**vars(cls)}
+    with pytest.raises(TypeError, match=f"the class {cls.__name__}: pass {cls.__name__}"):
+        wrap_client(cls)
+    assert {**vars(cls)} == before
+
+
+@pytest.mark.parametrize("name", ["modle", "idle_timeout", "stream"])
+@pytest.mark.parametrize("part", ["messages", "beta.messages"])
+def test_a_parameter_that_stream_does_not_have(mode: Mode, name: str, part: str) -> None:
+    """It is a TypeError at the call, as with the SDK, and names the parameter."""
+    stream = _of(wrap_client(mode.client()), part).stream
+    with pytest.raises(TypeError, match=name):
+        stream(**REQUEST, **{name: 1})
+
+
+def test_a_parameter_that_is_missing(mode: Mode) -> None:
+    """So is one that is left out."""
+    with pytest.raises(TypeError, match="max_tokens"):
+        wrap_client(mode.client()).messages.stream(model="any", messages=[])
+
+
+# -- what it is --
+
+
+class OwnClient(anthropic.Anthropic):
+    """A subclass whose constructor is its own."""
+
+    def __init__(self, name: str, http_client: Any) -> None:
+        super().__init__(api_key="k", http_client=http_client)
+        self.name = name
+
+
+def test_a_wrapped_client(mode: Mode) -> None:
+    """It has the same type and the same HTTP client, streams with us, and leaves the one it was made of alone."""
+    client = mode.client(HELLO, HELLO, HELLO)
+    wrapped = wrap_client(client)
+    assert type(wrapped) is type(client)
+    assert wrapped._client is client._client
+    assert read(mode, lambda: wrapped.messages.stream(**REQUEST))[1] == "Hello, world!"
+    assert read(mode, lambda: wrapped.beta.messages.stream(**REQUEST))[1] == "Hello, world!"
+    for messages in (client.messages, client.beta.messages):
+        assert messages.stream.__func__ is type(messages).stream
+
+
+@pytest.mark.parametrize("name", ["with_options", "copy"])
+def test_clients_made_of_a_wrapped_one(mode: Mode, name: str) -> None:
+    """Options are kept, and so is the wrapping, with its own options."""
+    wrapped = getattr(wrap_client(mode.client(CUT), strict=False), name)(timeout=7)
+    assert wrapped.timeout == 7
+    assert read(mode, lambda: wrapped.messages.stream(**REQUEST))[1] == "Hello, w"
+
+
+def test_wrapping_twice(mode: Mode) -> None:
+    """It is harmless, and the last options hold."""
+    wrapped = wrap_client(wrap_client(mode.client(CUT, CUT), strict=False))
+    with pytest.raises(StreamTruncatedError):
+        read(mode, lambda: wrapped.messages.stream(**REQUEST))
+    assert read(mode, lambda: wrap_client(wrapped, strict=False).messages.stream(**REQUEST))[1] == "Hello, w"
+
+
+def test_everything_else_is_the_sdks(mode: Mode) -> None:
+    """`create`, raw responses and the tool runner are as before."""
+    client = mode.client(HELLO, HELLO)
+    wrapped = wrap_client(client)
+    assert type(wrapped.messages.with_raw_response) is type(client.messages.with_raw_response)
+
+    async def main() -> None:
+        created = wrapped.messages.create(**REQUEST, stream=True)
+        stream = await created if mode.is_async else created
+        assert type(stream) is (anthropic.AsyncStream if mode.is_async else anthropic.Stream)
+        await stream.close() if mode.is_async else stream.close()
+
+    mode.run(main) if mode.is_async else Mode("asyncio").run(main)
+
+
+def test_a_subclass_with_its_own_constructor() -> None:
+    """The copy is not constructed, so that it does not matter how."""
+    mode = Mode("sync")
+    own = OwnClient("mine", mode.client(HELLO)._client)
+    wrapped = wrap_client(own)
+    assert (type(wrapped), wrapped.name) == (OwnClient, "mine")
+    assert read(mode, lambda: wrapped.messages.stream(**REQUEST))[1] == "Hello, world!"
+
+
+def test_a_wrapped_client_in_the_place_of_another(mode: Mode) -> None:
+    """Code that was written for the SDK's helper runs as it is."""
+    client = wrap_client(mode.client(HELLO))
+
+    async def main() -> tuple[list[str], Any]:
+        if mode.is_async:
+            async with client.messages.stream(**REQUEST) as stream:
+                texts = [event.text async for event in stream if event.type == "text"]
+                return texts, await stream.get_final_message()
+        with client.messages.stream(**REQUEST) as stream:
+            return [event.text for event in stream if event.type == "text"], stream.get_final_message()
+
+    texts, message = mode.run(main) if mode.is_async else Mode("asyncio").run(main)
+    assert texts == ["Hello, w", "orld!"]
+    assert message.content[0].text == "Hello, world!"
+
+
+# -- looks --
+
+
+def _of(client: Any, path: str) -> Any:
+    for name in path.split("."):
+        client = getattr(client, name)
+    return client
+
+
+@pytest.mark.parametrize("path", ["messages.stream", "beta.messages.stream", "copy", "with_options"])
+def test_methods_look_like_the_sdks(mode: Mode, path: str) -> None:
+    """Signature, name and documentation are those of the SDK's own method."""
+    client = mode.client()
+    theirs, ours = _of(client, path), _of(wrap_client(client), path)
+    assert inspect.signature(ours) == inspect.signature(theirs)
+    assert (ours.__name__, ours.__doc__) == (theirs.__name__, theirs.__doc__)
+    assert ours is not theirs
+
+
+# -- what is set later --
+
+
+@pytest.mark.parametrize("path", ["", "with_options", "copy"])
+def test_a_key_that_is_set_later_goes_out(mode: Mode, path: str) -> None:
+    """It reaches the stream, and the clients made of this one, and not the client that was wrapped."""
+    client = mode.client(HELLO, HELLO)
+    wrapped = wrap_client(client)
+    wrapped.api_key = "later"
+    other = getattr(wrapped, path)(timeout=5) if path else wrapped
+    read(mode, lambda: other.messages.stream(**REQUEST))
+    read(mode, lambda: wrap_client(client).messages.stream(**REQUEST))
+    assert [_key_in(request) for request in client.requests] == ["later", "sk-ant-replay"]
+
+
+def _key_in(request: Any) -> str:
+    """Return the key of a request, which the SDK sends in one of two headers."""
+    headers = {name.lower(): value for name, value in request.headers.items()}
+    return headers.get("x-api-key") or headers["authorization"].removeprefix("Bearer ")
+
+
+@pytest.mark.parametrize(
+    "use",
+    [
+        lambda client: client.messages.create(**REQUEST),
+        lambda client: client.beta.messages.create(**REQUEST),
+        lambda client: client.messages.count_tokens(model="any", messages=[]),
+        lambda client: client.messages.with_raw_response.create(**REQUEST),
+        lambda client: client.with_raw_response.messages.create(**REQUEST),
+        lambda client: client.messages.batches.list(),
+        lambda client: client.models.list(),
+        lambda client: client.beta.models.list(),
+    ],
+    ids=["create", "beta", "count_tokens", "raw", "raw client", "batches", "models", "beta models"],
+)
+def test_a_key_that_is_set_later_reaches_every_resource(use: Any) -> None:
+    """Also those that were used before, and kept, by the client that was wrapped."""
+    client: Any = Mode("sync").client()
+    for _ in range(2):
+        with pytest.raises(anthropic.APIStatusError):  # no recording is left: what counts is the request
+            use(client)
+    wrapped = wrap_client(client)
+    wrapped.api_key = "later"
+    wrapped.max_retries = 0
+    with pytest.raises(anthropic.APIStatusError):
+        use(wrapped)
+    assert _key_in(client.requests[-1]) == "later"
+
+
+def test_the_tool_runner_streams_as_the_sdk_does_with_what_is_set_later(mode: Mode) -> None:
+    """It reads the SDK's own streams, on a client that has the new key."""
+    client = mode.client(HELLO)
+    wrapped = wrap_client(client)
+    wrapped.api_key = "later"
+    ours = wrapped.beta.messages.tool_runner
+    assert inspect.signature(ours) == inspect.signature(client.beta.messages.tool_runner)
+
+    async def main() -> list[type]:
+        runner = ours(**REQUEST, tools=[], stream=True)
+        if mode.is_async:
+            return [type(stream) async for stream in runner if await stream.get_final_text()]
+        return [type(stream) for stream in runner if stream.get_final_text()]
+
+    [kind] = (mode if mode.is_async else Mode("asyncio")).run(main)
+    assert kind.__module__.startswith("anthropic")
+    assert _key_in(client.requests[-1]) == "later"
+
+
+def test_middleware_sends_with_what_is_set_later(mode: Mode) -> None:
+    """The last call of a chain is that of the wrapped client."""
+    if "middleware" not in inspect.signature(anthropic.Anthropic).parameters:
+        pytest.skip("this SDK has no middleware")
+    client = mode.client(HELLO)
+    seen = []
+
+    def sync_middleware(request: Any, call_next: Any) -> Any:
+        seen.append("request")
+        return call_next(request)
+
+    async def async_middleware(request: Any, call_next: Any) -> Any:
+        seen.append("request")
+        return await call_next(request)
+
+    wrapped = wrap_client(client.with_middleware(async_middleware if mode.is_async else sync_middleware))
+    wrapped.api_key = "later"
+    assert read(mode, lambda: wrapped.messages.stream(**REQUEST))[1] == "Hello, world!"
+    assert (seen, _key_in(client.requests[-1])) == (["request"], "later")
+
+
+# -- patches --
+
+
+def test_a_patch_on_the_instance_is_kept(mode: Mode) -> None:
+    """Who has patched `create` of the client sees the calls of the wrapped one, those of `stream` among them."""
+    client = mode.client(HELLO, HELLO)
+    create, seen = client.messages.create, []
+
+    def patched(**params: Any) -> Any:
+        seen.append(params["model"])
+        return create(**params)
+
+    client.messages.create = patched
+    client.messages.label = "mine"
+    wrapped = wrap_client(client)
+    assert wrapped.messages.label == "mine"
+    assert read(mode, lambda: wrapped.messages.stream(**REQUEST))[1] == "Hello, world!"
+    assert read(mode, lambda: wrap_client(wrapped).messages.stream(**REQUEST))[1] == "Hello, world!"
+    assert seen == ["any", "any"]
+
+
+def test_patching_a_wrapped_client_shows_each_call_once(mode: Mode) -> None:
+    """A patch of both `stream` and `create` sees the call of `stream`, and not the request that is made for it."""
+    wrapped = wrap_client(mode.client(HELLO, HELLO))
+    stream, create, seen = wrapped.messages.stream, wrapped.messages.create, []
+
+    def patched_stream(**params: Any) -> Any:
+        seen.append("stream")
+        return stream(**params)
+
+    def patched_create(**params: Any) -> Any:
+        seen.append("create")
+        return create(**params)
+
+    wrapped.messages.stream, wrapped.messages.create = patched_stream, patched_create
+    assert read(mode, lambda: wrapped.messages.stream(**REQUEST))[1] == "Hello, world!"
+    assert read(mode, lambda: stream(**REQUEST))[1] == "Hello, world!"
+    assert seen == ["stream"]
