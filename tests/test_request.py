@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import importlib
+import inspect
 import types
 import warnings
 from typing import Any
@@ -211,3 +212,18 @@ def test_default_filters_show_it(mode: Mode) -> None:
         warnings.filterwarnings("ignore", category=DeprecationWarning, append=True)
         read(mode, lambda: main["manager"])
     assert [(each.filename, each.lineno) for each in caught] == [("main.py", 1)]
+
+
+@pytest.mark.parametrize("beta", [False, True], ids=["stable", "beta"])
+def test_the_typed_parameters_are_those_of_create(beta: bool) -> None:
+    """A parameter that the SDK has learnt is missing from our types until somebody writes it down."""
+    try:
+        from claude_stream import _params
+    except ImportError:
+        pytest.skip("the types are those of a newer SDK")
+    typed = _params.BetaParams if beta else _params.Params
+    messages = CLIENT.beta.messages if beta else CLIENT.messages
+    theirs = {*inspect.signature(messages.create).parameters} - {"stream"}
+    ours = {"strict", "restarts", "first_timeout", "idle_timeout", "silent_timeout"}
+    assert theirs - {*typed.__annotations__} == set()
+    assert {*typed.__annotations__} - theirs - ours <= {"temperature", "top_k", "top_p"}

@@ -32,7 +32,7 @@ from ._steps.timer import StreamTimer
 if TYPE_CHECKING:
     from anthropic import NotGiven, Omit
 
-    from ._params import AsyncClient, BetaAsyncMessages, BetaMessages, BetaParams, Client, Params
+    from ._params import AsyncBetaClient, AsyncClient, BetaClient, BetaParams, Client, Params
 
 T = TypeVar("T")
 
@@ -74,7 +74,7 @@ def open_stream(
 ) -> AsyncStreamManager[ParsedMessage[T]]: ...
 @overload
 def open_stream(
-    client: BetaMessages,
+    client: BetaClient,
     /,
     *,
     output_format: Omit | NotGiven | None = ...,
@@ -82,7 +82,7 @@ def open_stream(
 ) -> StreamManager[ParsedBetaMessage[None]]: ...
 @overload
 def open_stream(
-    client: BetaMessages,
+    client: BetaClient,
     /,
     *,
     output_format: type[T],
@@ -90,7 +90,7 @@ def open_stream(
 ) -> StreamManager[ParsedBetaMessage[T]]: ...
 @overload
 def open_stream(
-    client: BetaAsyncMessages,
+    client: AsyncBetaClient,
     /,
     *,
     output_format: Omit | NotGiven | None = ...,
@@ -98,7 +98,7 @@ def open_stream(
 ) -> AsyncStreamManager[ParsedBetaMessage[None]]: ...
 @overload
 def open_stream(
-    client: BetaAsyncMessages,
+    client: AsyncBetaClient,
     /,
     *,
     output_format: type[T],

@@ -4,6 +4,11 @@ from __future__ import annotations
 
 import anthropic
 import pydantic
+from anthropic import omit
+from anthropic.lib import streaming as sdk
+from anthropic.lib.bedrock import AnthropicBedrock, AnthropicBedrockMantle, AsyncAnthropicBedrockMantle
+from anthropic.lib.streaming import ParsedMessageStreamEvent
+from anthropic.lib.vertex import AnthropicVertex
 from anthropic.types import MessageParam, ParsedMessage, ToolUseBlock
 from anthropic.types.beta.parsed_beta_message import ParsedBetaMessage
 from typing_extensions import assert_type
@@ -22,6 +27,7 @@ from claude_stream import (
     with_timeout,
     wrap_client,
 )
+from claude_stream._open import AsyncStreamManager
 
 client = anthropic.Anthropic()
 aclient = anthropic.AsyncAnthropic()
@@ -74,6 +80,88 @@ async def asynchronous() -> None:
     ) as beta:
         assert_type(beta, AsyncMessageStream[ParsedBetaMessage[City]])
     assert_type(wrap_client(aclient), anthropic.AsyncAnthropic)
+
+
+def platforms(
+    bedrock: AnthropicBedrock,
+    mantle: AnthropicBedrockMantle,
+    vertex: AnthropicVertex,
+    foundry: anthropic.AnthropicFoundry,
+    aws: anthropic.AnthropicAWS,
+    google: anthropic.AnthropicGoogleCloud,
+    async_mantle: AsyncAnthropicBedrockMantle,
+) -> None:
+    """Every client of the SDK will do, and so will its messages, stable and beta."""
+    for client in (bedrock, mantle, vertex, foundry, aws, google):
+        with open_stream(client, model="claude-x", max_tokens=1, messages=question) as stream:
+            assert_type(stream, MessageStream[ParsedMessage[None]])
+        with open_stream(client.beta.messages, model="claude-x", max_tokens=1, messages=[]) as beta:
+            assert_type(beta, MessageStream[ParsedBetaMessage[None]])
+    with open_stream(bedrock.messages, model="claude-x", max_tokens=1, messages=question) as of_messages:
+        assert_type(of_messages, MessageStream[ParsedMessage[None]])
+    with open_stream(bedrock.beta, model="claude-x", max_tokens=1, messages=[], output_format=City) as of_beta:
+        assert_type(of_beta, MessageStream[ParsedBetaMessage[City]])
+    assert_type(
+        open_stream(async_mantle, model="claude-x", max_tokens=1, messages=question),
+        AsyncStreamManager[ParsedMessage[None]],
+    )
+
+
+def omitted() -> None:
+    """What the SDK lets be omitted can be."""
+    with open_stream(
+        client,
+        model="claude-x",
+        max_tokens=1,
+        messages=question,
+        system=omit,
+        tools=omit,
+        tool_choice=omit,
+        thinking=omit,
+        metadata=omit,
+        stop_sequences=omit,
+        output_config=omit,
+        output_format=omit,
+        service_tier=omit,
+        cache_control=omit,
+        container=omit,
+    ) as stream:
+        assert_type(stream, MessageStream[ParsedMessage[None]])
+    with open_stream(
+        client.beta, model="claude-x", max_tokens=1, messages=[], betas=omit, mcp_servers=omit, fallbacks=omit
+    ) as beta:
+        assert_type(beta, MessageStream[ParsedBetaMessage[None]])
+
+
+def takes_the_sdks(stream: sdk.MessageStream[City]) -> None:
+    """Code that is annotated for the SDK's stream."""
+
+
+def takes_the_sdks_beta(stream: sdk.BetaMessageStream[None]) -> None:
+    """The same for beta."""
+
+
+async def takes_the_sdks_async(stream: sdk.AsyncMessageStream[None]) -> None:
+    """The same for an async one."""
+
+
+async def ours_for_theirs() -> None:
+    """Our streams are taken where the SDK's are."""
+    with open_stream(client, model="claude-x", max_tokens=1, messages=question, output_format=City) as stream:
+        takes_the_sdks(stream)
+        assert_type(next(stream), ParsedMessageStreamEvent[City])
+        for event in stream:
+            assert_type(event, ParsedMessageStreamEvent[City])
+            if event.type == "text":
+                assert_type(event.snapshot, str)
+    with open_stream(client.beta.messages, model="claude-x", max_tokens=1, messages=[]) as beta:
+        takes_the_sdks_beta(beta)
+    async with open_stream(aclient, model="claude-x", max_tokens=1, messages=question) as astream:
+        await takes_the_sdks_async(astream)
+    opened = open_stream(client, model="claude-x", max_tokens=1, messages=question).open()
+    assert_type(opened, MessageStream[ParsedMessage[None]])
+    aopened = await open_stream(aclient, model="claude-x", max_tokens=1, messages=question).open()
+    assert_type(aopened, AsyncMessageStream[ParsedMessage[None]])
 
 
 def stages() -> None:

@@ -153,7 +153,24 @@ VERTEX = Platform(
     "Bearer token",
 )
 FOUNDRY = Platform("AnthropicFoundry", {"api_key": "x", "resource": "resource"}, "/anthropic/v1/messages", "")
-PLATFORMS = {"bedrock": BEDROCK, "vertex": VERTEX, "foundry": FOUNDRY}
+MANTLE = Platform(
+    "AnthropicBedrockMantle", {"api_key": "x", "aws_region": "us-east-1"}, "/anthropic/v1/messages", "Bearer x"
+)
+AWS = Platform("AnthropicAWS", {"api_key": "x", "aws_region": "us-east-1", "workspace_id": "w"}, "/v1/messages", "")
+GOOGLE_CLOUD = Platform(
+    "AnthropicGoogleCloud",
+    {"project": "p", "location": "us-east5", "workspace_id": "w", "skip_auth": True},
+    "/v1/projects/p/locations/us-east5/workspaces/w/invoke/v1/messages",
+    "",
+)
+PLATFORMS = {
+    "bedrock": BEDROCK,
+    "vertex": VERTEX,
+    "foundry": FOUNDRY,
+    "mantle": MANTLE,
+    "aws": AWS,
+    "google cloud": GOOGLE_CLOUD,
+}
 
 
 @pytest.fixture(params=PLATFORMS)
@@ -169,6 +186,8 @@ def bedrock() -> Platform:
 
 
 def available(platform: Platform) -> Platform:
+    if not hasattr(anthropic, platform.client):
+        pytest.skip(f"this SDK has no {platform.client}")
     for name in platform.needs:
         pytest.importorskip(name)
     return platform
@@ -756,3 +775,45 @@ async def test_the_span_of_a_stream_that_is_never_read(mode: Mode, traced: Platf
     async with entered(open_stream(traced.make(mode, traced.body(EVENTS), **tracing.option), **REQUEST)):
         pass
     assert tracing.span().status.status_code.name != "ERROR"
+
+
+@in_every_mode
+@pytest.mark.parametrize("body", [EVENTS, GOOD], ids=["whole", "cut"])
+async def test_the_span_has_the_content_that_the_helpers_has(
+    mode: Mode, traced: Platform, tracing: Tracing, body: list[dict[str, Any]]
+) -> None:
+    """Where the SDK writes content to spans, ours has the same: the messages of the answer, as far as they came."""
+    option = {**tracing.option["open_telemetry"], "traces": {"content_mode": "content"}}
+
+    async def attributes_of(open_: Callable[[Any], Any]) -> dict[str, Any]:
+        with contextlib.suppress(StreamTruncatedError):
+            async with entered(open_(traced.make(mode, traced.body(body), open_telemetry=option))) as stream:
+                await done(stream.until_done())
+        span = tracing.span()
+        return {name: value for name, value in span.attributes.items() if "time_to_first" not in name}
+
+    theirs = await attributes_of(lambda client: client.messages.stream(**REQUEST))
+    ours = await attributes_of(lambda client: open_stream(client, **REQUEST))
+    wrapped = await attributes_of(lambda client: wrap_client(client).messages.stream(**REQUEST))
+    if "gen_ai.input.messages" not in theirs:
+        pytest.skip("this SDK writes no content to spans")
+    assert "Hello, wonderful" in theirs["gen_ai.output.messages"]
+    assert ours == wrapped == theirs
+
+
+@in_every_mode
+async def test_the_span_of_a_body_that_was_loaded_at_once_has_the_usage(mode: Mode, tracing: Tracing) -> None:
+    """As test doubles and middleware give it: the response is closed before anything is read."""
+    package = http_of_the_sdk()
+    body = b"".join(FIRST_PARTY.body(EVENTS))
+    transport = package.MockTransport(
+        lambda _: package.Response(200, headers={"content-type": "text/event-stream"}, content=body)
+    )
+    http_client = (package.AsyncClient if mode.is_async else package.Client)(transport=transport)
+    cls = anthropic.AsyncAnthropic if mode.is_async else anthropic.Anthropic
+    client = cls(api_key="x", http_client=http_client, **tracing.option)
+    async with entered(open_stream(client, **REQUEST)) as stream:
+        assert await done(stream.get_final_text()) == "Hello, wonderful world!"
+    span = tracing.span()
+    assert span.status.status_code.name == "OK"
+    assert span.attributes["gen_ai.usage.output_tokens"] == 12
