@@ -136,12 +136,15 @@ class _Stream(HoldsMessage[MessageT], Generic[MessageT]):
 
     @property
     def current_message_snapshot(self) -> MessageT:
-        """The message as far as it was read; a copy.
+        """The message as far as it was read.
+
+        It does not change as the stream goes on. It shares with the snapshot before what has not changed since, so
+        that it may be looked at as often as one likes; `message` is a copy of its own.
 
         Raises:
             RuntimeError: before ``message_start``.
         """
-        message = self.message
+        message: MessageT | None = self._builder.snapshot
         if message is None:
             raise RuntimeError("there is no message yet: nothing has been read, or message_start has not come")
         return message

@@ -278,3 +278,67 @@ def test_what_was_fed_can_be_changed() -> None:
     events[4]["delta"]["more"]["list"].append("x")
     rest[-2]["delta"]["container"]["list"].append("x")
     assert accumulator.message == expected
+
+
+# -- snapshots --
+
+RICH: list[Any] = [
+    *message_events(
+        THINKING,
+        "Hello, world!",
+        WEATHER,
+        {"type": "text", "text": "Hi", "citations": [{"type": "char_location", "cited_text": "a"}] * 2},
+        {"type": "poem", "lines": ["a"], "title": "t"},
+        {"type": "fallback", "from": {"model": "a"}, "to": {"model": "b"}},
+        "again",
+    )
+]
+
+
+@pytest.mark.parametrize("every", [1, 2, 7])
+def test_a_snapshot_is_the_message(every: int) -> None:
+    """Whenever it is taken, it equals the message, and stays what it was."""
+    builder = MessageBuilder()
+    assert builder.snapshot is None
+    kept = []
+    for number, event in enumerate(RICH):
+        builder.feed(event)
+        if number % every == 0:
+            kept.append((builder.snapshot, builder.message))
+    for snapshot, message in kept:
+        assert snapshot == message
+        assert snapshot.to_dict(warnings=False) == message.to_dict(warnings=False)
+        assert snapshot._request_id == message._request_id
+    assert builder.snapshot == builder.message
+
+
+def test_every_snapshot_of_a_recording_is_the_message(recorded_body: bytes) -> None:
+    """Also for what the API really sends."""
+    builder = MessageBuilder(parsed=True)
+    for number, event in enumerate(iter_events(from_sse([recorded_body]))):
+        builder.feed(event)
+        if number % 5 == 0:
+            assert builder.snapshot == builder.message
+
+
+def test_a_snapshot_shares_what_has_not_changed() -> None:
+    """Blocks that are closed are the same objects; the one that grows is a new one each time."""
+    builder = fed(message_events("one", "two", cut=5))._builder
+    first = builder.snapshot
+    builder.feed(delta(1, type="text_delta", text="!"))
+    second = builder.snapshot
+    assert second.content[0] is first.content[0]
+    assert (first.content[1].text, second.content[1].text) == ("", "!")
+    assert second.usage is first.usage
+    assert builder.message.content[0] is not first.content[0]
+
+
+def test_a_snapshot_after_a_fresh_start() -> None:
+    """A stream that starts over has snapshots of its own."""
+    builder = fed(message_events("one"))._builder
+    assert builder.snapshot.content[0].text == "one"
+    builder.reset()
+    assert builder.snapshot is None
+    for event in message_events("two"):
+        builder.feed(event)
+    assert builder.snapshot.content[0].text == "two"

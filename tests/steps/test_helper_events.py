@@ -2,10 +2,15 @@
 
 from __future__ import annotations
 
+import copy
 import json
+import pickle
+from collections.abc import Callable
 from typing import Any
 
+import jiter
 import pytest
+from anthropic.lib import streaming as sdk
 
 from claude_stream import AsyncMessageStream, MessageStream, ToolInputError, open_stream
 from claude_stream.testing import Recording, message_events
@@ -80,7 +85,7 @@ def test_built_streams_give_the_helpers_events(beta: bool) -> None:
     messages = client.beta.messages if beta else client.messages
     with open_stream(messages, **REQUEST) as stream, messages.stream(**REQUEST) as helper:
         for ours, theirs in zip(stream, helper, strict=True):
-            assert type(ours) is type(theirs)
+            assert ours.__class__ is theirs.__class__
             if ours.type == "message_stop":
                 continue
             if not (beta and getattr(ours, "content_block", ours).type == "compaction"):
@@ -165,3 +170,94 @@ def test_a_delta_of_which_the_helper_makes_nothing(block: Any, delta: Any, beta:
     client = Mode("sync").client(Recording.from_events(events))
     with open_stream(client.beta.messages if beta else client.messages, **REQUEST) as stream:
         assert [event.type for event in stream] == [event["type"] for event in events]
+
+
+# -- the snapshot of a tool's input, when somebody looks at it --
+
+
+def input_events(count: int = 99) -> list[Any]:
+    """Return the events about an input that a stream gives, unread by anybody else."""
+    events = message_events(("save", {"path": "a" * 20, "size": 7}))
+    with MessageStream(events) as stream:
+        return [event for event in stream if event.type == "input_json"][:count]
+
+
+USES: dict[str, Callable[[Any], Any]] = {
+    "attribute": lambda event: event.snapshot,
+    "dump": lambda event: event.model_dump()["snapshot"],
+    "to_dict": lambda event: event.to_dict()["snapshot"],
+    "json": lambda event: json.loads(event.to_json())["snapshot"],
+    "iteration": lambda event: dict(event)["snapshot"],
+    "vars": lambda event: vars(event)["snapshot"],
+    "copy": lambda event: copy.copy(event).snapshot,
+    "deepcopy": lambda event: copy.deepcopy(event).snapshot,
+    "model_copy": lambda event: event.model_copy(update={"partial_json": ""}).snapshot,
+    "pickle": lambda event: pickle.loads(pickle.dumps(event)).snapshot,
+}
+
+
+def matched(event: Any) -> Any:
+    match event:
+        case sdk.InputJsonEvent(snapshot=snapshot):
+            return snapshot
+    raise AssertionError(event)
+
+
+USES["match"] = matched
+
+
+@pytest.mark.parametrize("use", USES.values(), ids=USES)
+def test_a_snapshot_is_there_whoever_asks(use: Callable[[Any], Any]) -> None:
+    """It is what it was at that event, though the stream has gone on, and the same the second time."""
+    events = input_events()
+    assert [use(event) for event in events] == [use(event) for event in events]
+    snapshots = [use(event) for event in events]
+    assert snapshots[0] == {}
+    assert snapshots[-1] == {"path": "a" * 20, "size": 7}
+    lengths = [len(snapshot.get("path", "")) for snapshot in snapshots]
+    assert lengths == sorted(lengths)
+
+
+def test_an_event_with_a_late_snapshot_is_the_sdks() -> None:
+    """By class, equality both ways, fields, and what it prints."""
+    ours = input_events()[1]
+    theirs = sdk.InputJsonEvent(type="input_json", partial_json=ours.partial_json, snapshot=ours.snapshot)
+    assert isinstance(input_events()[1], sdk.InputJsonEvent)
+    assert input_events()[1] == theirs
+    assert theirs == input_events()[1]
+    assert repr(input_events()[1]) == repr(theirs)
+    assert input_events()[1].model_fields_set == theirs.model_fields_set
+    assert not hasattr(input_events()[1], "other")
+    event = input_events()[1]
+    event.snapshot = "mine"
+    assert (event.snapshot, event.to_dict()["snapshot"]) == ("mine", "mine")
+
+
+def test_an_input_is_parsed_only_for_who_looks(monkeypatch: pytest.MonkeyPatch) -> None:
+    """Iterating all events of a long input parses nothing but the whole one at its end."""
+    parsed: list[int] = []
+    from_json = jiter.from_json
+
+    def counted(raw: bytes, **options: Any) -> Any:
+        parsed.append(len(raw))
+        return from_json(raw, **options)
+
+    monkeypatch.setattr("claude_stream._steps.block.jiter.from_json", counted)
+    events = message_events(("save", {"numbers": [*range(1000)]}))
+    with MessageStream(events) as stream:
+        seen = [event for event in stream if event.type == "input_json"]
+    assert len(seen) > 500
+    assert len(parsed) < 10
+    assert len(seen[250].snapshot["numbers"]) > 100
+
+
+def test_a_snapshot_after_events_that_somebody_else_read() -> None:
+    """Where another view has read on in between, the length of the input is looked up, and is right."""
+    with MessageStream(message_events("Hi", ("save", {"a": "b" * 40}))) as stream:
+        iterator, snapshots = iter(stream), []
+        for event in iterator:
+            if event.type == "input_json":
+                snapshots.append((event.snapshot, str(event.partial_json)))
+                next(stream._reader, None)  # an event that this view never sees
+        assert snapshots[-1][0]["a"].startswith("bbbb")
+        assert stream.get_final_message().content[1].input == {"a": "b" * 40}

@@ -43,7 +43,10 @@ class Text:
         self.pieces.clear()
 
     def __str__(self) -> str:
-        return "".join((*self._joined, *self.pieces))
+        self.join()
+        whole = "".join(self._joined)
+        self._joined = [whole]  # so that the next one copies it once, and joins only what came since
+        return whole
 
 
 class Block:
@@ -53,6 +56,7 @@ class Block:
         self.type: str = start["type"]
         self.open = True
         self.fault: str | None = None  # why the closed input cannot be used
+        self.changes = 0  # but for the strings and the input that are being put together
         self._data: Wire = copy_json(start)
         self._texts: dict[str, Text] = {}
         self._json: Text | None = None
@@ -101,11 +105,13 @@ class Block:
 
     def add_beside(self, delta: Wire) -> None:
         """Merge what a delta of one string has beside it: fields that came after this library, and hints."""
+        self.changes += 1
         known = ("type", DELTA_STRINGS[delta["type"]], *_HINTS)
         self._merge({field: value for field, value in delta.items() if field not in known})
 
     def add(self, delta: Wire) -> None:
         """Merge one delta of another type."""
+        self.changes += 1
         kind = delta.get("type")
         if kind == "citations_delta":
             citations = self._data.get("citations")
@@ -142,6 +148,7 @@ class Block:
 
     def close(self) -> None:
         """Take the block as finished, and judge its input, once and strictly."""
+        self.changes += 1
         self.open = False
         raw = self.raw.encode("utf-8", "surrogatepass")  # and no name for the string, which may be as long
         if not raw:
@@ -158,21 +165,24 @@ class Block:
     @property
     def cut(self) -> bool:
         """Whether what has come of the input is the beginning of an object, or nothing at all."""
-        return not self.raw.strip() or (self.raw.lstrip()[0] == "{" and self._partial_input() is not None)
+        return not self.raw.strip() or (self.raw.lstrip()[0] == "{" and _certain(self.raw) is not None)
 
-    def _partial_input(self) -> Any:
-        """Return the input, or what is certain of it as far as it came, or None if that is nothing."""
-        try:
-            return jiter.from_json(self.raw.encode("utf-8", "surrogatepass"), partial_mode=True) if self.raw else None
-        except ValueError:
-            return None
+    def input_at(self, length: int) -> Any:
+        """Return what the input was when so many characters of it had come, as far as it was certain."""
+        value = _certain(self.raw[:length])
+        return self._data.get("input") if value is None else value
+
+    def growing(self) -> Wire:
+        """Return the strings and the input that are being put together, as far as they have come."""
+        fields: Wire = {field: str(text) for field, text in self._texts.items()}
+        if self._json is not None and (value := _certain(self.raw)) is not None:
+            fields["input"] = value  # parsed again, which takes less time than a copy
+        return fields
 
     def merged(self) -> Wire:
         """Return the block's JSON as far as it has come; a copy."""
         data: Wire = copy_json(self._data)
-        data.update((field, str(text)) for field, text in self._texts.items())
-        if self._json is not None and (value := self._partial_input()) is not None:
-            data["input"] = value  # parsed again, which takes less time than a copy
+        data.update(self.growing())
         return data
 
     def input_error(self) -> ToolInputError:
@@ -185,3 +195,11 @@ class Block:
             tool_name=name,
             tool_use_id=self.get("id"),
         )
+
+
+def _certain(raw: str) -> Any:
+    """Return what is certain of an input of which this has come, or None if that is nothing."""
+    try:
+        return jiter.from_json(raw.encode("utf-8", "surrogatepass"), partial_mode=True) if raw else None
+    except ValueError:
+        return None

@@ -90,6 +90,8 @@ class MessageBuilder(Step[Any, Wire]):
         self._like_the_last: tuple[Wire, ...] = ()
         self._text = Text()
         self._pieces = self._text.pieces
+        self._bare: Any = None  # the last snapshot without its content, while nothing but that has changed
+        self._built: list[tuple[int, Any]] = []  # the blocks of the last snapshot, and the changes that they know of
 
     # -- events in --
 
@@ -177,6 +179,7 @@ class MessageBuilder(Step[Any, Wire]):
 
     def _start(self, wire: Wire) -> None:
         self.beta = self.beta or is_beta(wire)
+        self._bare = None
         self._message = copy_json(wire["message"])
         usage = self._message.get("usage")
         self._early_iterations = is_object(usage) and "iterations" in usage
@@ -188,9 +191,11 @@ class MessageBuilder(Step[Any, Wire]):
         self.blocks.append(Block(start))
         if start["type"] == "fallback" and is_object(start.get("to")):
             # A fallback names the model that serves the rest, as the message of `create()` does.
+            self._bare = None
             _overwrite(self._message, {"model": start["to"].get("model")})
 
     def _merge_delta(self, wire: Wire) -> None:
+        self._bare = None
         message = self._message
         for key, value in wire.items():
             if key == "delta":
@@ -209,12 +214,33 @@ class MessageBuilder(Step[Any, Wire]):
     @property
     def message(self) -> Any:
         """The message as far as it has come, or None before ``message_start``; a copy each time."""
-        if not self._message:
-            return None
-        message = self._construct({**copy_json(self._message), "content": [block.merged() for block in self.blocks]})
+        return self._with_content([block.merged() for block in self.blocks]) if self._message else None
+
+    def _with_content(self, content: list[Any]) -> Any:
+        message = self._construct({**copy_json(self._message), "content": content})
         message._request_id = self.header("request-id")
         message._workspace_id = self.header("anthropic-workspace-id")
         return message
+
+    @property
+    def snapshot(self) -> Any:
+        """The same, for who looks at it at every event: it shares with the snapshot before what has not changed since.
+
+        What has changed is a new object, so that nobody sees a snapshot of theirs change.
+        """
+        if not self._message:
+            return None
+        if self._bare is None:
+            self._bare = self._with_content([])
+        for index, block in enumerate(self.blocks):
+            if index == len(self._built):
+                self._built.append((-1, None))
+            changes, built = self._built[index]
+            if changes != block.changes:
+                self._built[index] = (block.changes, self.block(index))
+            elif block.open:
+                self._built[index] = (changes, built.model_copy(update=block.growing()))
+        return self._bare.model_copy(update={"content": [built for _, built in self._built]})
 
     def header(self, name: str) -> str | None:
         """Return a header of the response, or None where there is no response or no such header."""

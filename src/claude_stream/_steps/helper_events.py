@@ -6,10 +6,12 @@ while somebody iterates the events, and gives the SDK's own classes with the SDK
 
 from __future__ import annotations
 
+import functools
 from collections.abc import Callable, Iterable, Iterator
 from typing import Any, get_args
 
 import anthropic
+import pydantic
 from anthropic.lib.streaming import (
     BetaMessageStreamEvent,
     MessageStreamEvent,
@@ -48,6 +50,46 @@ _SHAPES = {
 _TOOL_BLOCKS = {False: ("tool_use", "server_tool_use"), True: ("tool_use", "server_tool_use", "mcp_tool_use")}
 
 
+_LATER = "snapshot, later"
+_fields: Any = vars(pydantic.BaseModel)["__dict__"]  # what holds the fields of an object, below the property here
+
+
+def _lazy(cls: Any) -> Any:
+    """Return a class for events about a tool's input that parse it when somebody looks at their snapshot.
+
+    The SDK parses the whole input at each of its pieces. These events say that they are of the SDK's class, and have
+    all of its fields as soon as their fields are asked for, by pydantic, too.
+    """
+
+    class Lazy(cls):  # type: ignore[misc]
+        def __getattr__(self, name: str) -> Any:
+            return self.__dict__["snapshot"] if name == "snapshot" else super().__getattr__(name)
+
+        @property
+        def __dict__(self) -> dict[str, Any]:
+            fields: dict[str, Any] = _fields.__get__(self)
+            if _LATER in fields:
+                fields["snapshot"] = fields.pop(_LATER)()
+            return fields
+
+        @__dict__.setter
+        def __dict__(self, fields: dict[str, Any]) -> None:
+            _fields.__set__(self, fields)
+
+        @property
+        def __class__(self) -> Any:
+            return cls
+
+        def __reduce__(self) -> Any:
+            return functools.partial(cls.construct, **self.__dict__), ()
+
+    Lazy.__name__, Lazy.__qualname__, Lazy.__module__ = cls.__name__, cls.__qualname__, cls.__module__
+    return Lazy
+
+
+_INPUTS = {beta: Shape(_lazy(classes["input_json"])) for beta, classes in ((False, _STABLE), (True, _BETA))}
+
+
 class HelperEvents(Step[Wire, Any]):
     """Wire dicts in, the events of the SDK's `MessageStream` out.
 
@@ -62,6 +104,7 @@ class HelperEvents(Step[Wire, Any]):
         self._final = final
         self._block = block
         self._strings: dict[tuple[int, str], str] = {}  # the last snapshots, as long as no event is skipped
+        self._lengths: dict[int, int] = {}  # of the inputs that they are the snapshots of
         self._events = 0  # how many there were when the last one was made
 
     def feed(self, item: Wire) -> Iterable[Any]:
@@ -70,6 +113,7 @@ class HelperEvents(Step[Wire, Any]):
         events = self._builder.guard.events
         if events != self._events + 1:
             self._strings.clear()
+            self._lengths.clear()
         self._events = events
         if kind == "ping":
             return ()  # the SDK swallows it
@@ -100,12 +144,12 @@ class HelperEvents(Step[Wire, Any]):
         if kind == "signature_delta" and block.type == "thinking":
             return self._build("signature", type="signature", signature=delta["signature"])
         if kind == "input_json_delta" and block.type in _TOOL_BLOCKS[self._builder.beta]:
-            return self._build(
-                "input_json",
-                type="input_json",
-                partial_json=delta["partial_json"],
-                snapshot=block.merged().get("input"),
-            )
+            piece = delta["partial_json"]
+            later = functools.partial(block.input_at, self._length(index, piece))
+            made = _INPUTS[self._builder.beta].make({"type": "input_json", "partial_json": piece, "snapshot": later})
+            fields = _fields.__get__(made)
+            fields[_LATER] = fields.pop("snapshot")
+            return made
         if kind == "citations_delta" and block.type == "text":
             citations = self._builder.block(index).citations
             return self._build("citation", type="citation", citation=event.delta.citation, snapshot=citations)
@@ -125,6 +169,13 @@ class HelperEvents(Step[Wire, Any]):
         before = self._strings.get(key)
         now = self._builder.blocks[index].string(field) if before is None else before + str(delta[field])
         self._strings[key] = now
+        return now
+
+    def _length(self, index: int, piece: str) -> int:
+        """Return how many characters of an input have come: adding up takes no look at all of them."""
+        before = self._lengths.get(index)
+        now = len(self._builder.blocks[index].raw) if before is None else before + len(piece)
+        self._lengths[index] = now
         return now
 
     def _build(self, kind: str, **fields: Any) -> Any:
