@@ -7,7 +7,7 @@ from typing import Any
 
 import pytest
 
-from claude_stream._step import Step, beginnings, flow, leftovers
+from claude_stream._step import Step, beginnings, flow, leftovers, salvaged
 
 
 class Noted(Step[Any, Any]):
@@ -28,6 +28,9 @@ class Noted(Step[Any, Any]):
     def finish(self) -> Iterable[Any]:
         return (f"{self._name} ends",)
 
+    def salvage(self) -> Iterable[Any]:
+        return (f"{self._name} breaks",)
+
 
 class Plain(Step[Any, Any]):
     """A step that is nothing but a step."""
@@ -46,12 +49,13 @@ def test_a_plain_step() -> None:
     """It knows nothing in advance, holds nothing back, and leaves an exception as it is."""
     step, error = Plain(), ValueError()
     assert (list(step.begin()), list(step.finish()), step.fail(error)) == ([], [], error)
+    assert list(step.salvage()) == []
 
 
 def test_no_steps_change_nothing() -> None:
     """What flows through no steps is what came."""
     assert list(flow([], [1, 2])) == [1, 2]
-    assert (list(beginnings([])), list(leftovers([]))) == ([], [])
+    assert (list(beginnings([])), list(leftovers([])), list(salvaged([]))) == ([], [], [])
 
 
 def test_items_flow_one_by_one() -> None:
@@ -78,8 +82,9 @@ def test_what_a_step_knows_goes_through_those_behind_it() -> None:
     steps = [Noted("a"), Noted("b"), Noted("c")]
     assert list(beginnings(steps)) == ["a begins b c", "b begins c", "c begins"]
     assert list(leftovers(steps)) == ["a ends b c", "b ends c", "c ends"]
+    assert list(salvaged(steps)) == ["a breaks b c", "b breaks c", "c breaks"]
     assert [step.fed for step in steps] == [
         [],
-        ["a begins", "a ends"],
-        ["a begins b", "b begins", "a ends b", "b ends"],
+        ["a begins", "a ends", "a breaks"],
+        ["a begins b", "b begins", "a ends b", "b ends", "a breaks b", "b breaks"],
     ]

@@ -28,6 +28,7 @@ from ._steps.finished import Finished
 from ._steps.parts import Part, Parts
 from ._steps.tap import Tap
 from ._steps.text import Strings
+from ._steps.units import By, in_units
 
 _EVENTS = Options(events=True)
 
@@ -59,53 +60,117 @@ def iter_events(source: Any, /) -> Any:
 
 
 @overload
-def iter_text(source: Source, /, *, separator: str = "") -> Reader[str]: ...
+def iter_text(
+    source: Source, /, *, separator: str = "", by: By | None = None, max_length: int | None = None
+) -> Reader[str]: ...
 @overload
-def iter_text(source: AsyncSource, /, *, separator: str = "") -> AsyncReader[str]: ...
+def iter_text(
+    source: AsyncSource, /, *, separator: str = "", by: By | None = None, max_length: int | None = None
+) -> AsyncReader[str]: ...
 @overload
-def iter_text(source: BetaSource, /, *, separator: str = "") -> Reader[str, BetaMessage]: ...
+def iter_text(
+    source: BetaSource, /, *, separator: str = "", by: By | None = None, max_length: int | None = None
+) -> Reader[str, BetaMessage]: ...
 @overload
-def iter_text(source: AsyncBetaSource, /, *, separator: str = "") -> AsyncReader[str, BetaMessage]: ...
-def iter_text(source: Any, /, *, separator: str = "") -> Any:
-    """Yield the text of a stream in chunks, each as it arrives and none empty.
+def iter_text(
+    source: AsyncBetaSource, /, *, separator: str = "", by: By | None = None, max_length: int | None = None
+) -> AsyncReader[str, BetaMessage]: ...
+def iter_text(source: Any, /, *, separator: str = "", by: By | None = None, max_length: int | None = None) -> Any:
+    r"""Yield the text of a stream, in chunks as they arrive, or in pieces as you ask for them. None is empty.
 
     Joined, they are the text of the final message's blocks, with ``separator`` between two blocks.
     Thinking, tool calls and whatever is wrong with a tool call do not show here.
 
+    With ``by``, a piece leaves once it is certain where it ends, and where that is does not depend on how the text
+    arrives. It ends at the end of its block, too, and in front of an error. A close hands out nothing more.
+    ``reader.text`` has all that was received, also what is held back. A newline (``\n``, with or without ``\r``) ends
+    its line, and the word or sentence in it; other white space, and a separator, begin the next piece. No-break spaces
+    are no white space here.
+
+    - ``"word"``: it ends where white space begins. ``"line"``: it ends with its newline.
+    - ``"sentence"``: it ends with a terminator (``.``, ``!``, ``?``, and their like in other scripts), quotes or
+      brackets that close, at most eight, and then white space or the end of the block. The terminators of Chinese and
+      Japanese (``。``, ``｡``, and full-width ``.``, ``!``, ``?``) need no white space. A decimal point is none.
+      Several full stops in a row, and ``…``, end nothing, except at the end of a line or block. That is the whole
+      rule: "Dr. Who" and "e.g. this" are two pieces each. For more there are sentencex and stream2sentence on PyPI.
+    - A compiled pattern: a piece ends where its first match ends. It is searched for after each character, as if the
+      text came character by character, in the text since the last piece, and counts once one more character has come.
+      So a negative lookahead and ``\b`` see one character, ``$`` holds only in front of a newline, ``^`` and a
+      lookbehind see nothing of the piece before, and a greedy match is no longer than it must be. An empty match, such
+      as that of ``(?=#)``, ends what is in front of it.
+    - A function: it is called after each character with the text since the last piece, and gives the length of the next
+      piece, or None if that is not certain yet. It has to give the same answer for the same text.
+
+    Words, lines and sentences cost the same for each character. A pattern or a function looks at the whole piece for
+    each, which costs the square of its length: bound it by ``max_length``.
+
+    Args:
+        source: any stream of events.
+        separator: goes between two blocks.
+        by: what the pieces are.
+        max_length: cut a piece when it has so many characters (code points), so that no more is held back.
+
     Raises:
         StreamError: when the stream turns out broken, after all the text that was received.
-        TypeError: if ``source`` is no stream of events, or was read before.
+        TypeError: if ``source`` is no stream of events, or was read before; if ``by`` is none of the above; if there is
+            a ``max_length`` without ``by``, which would limit nothing.
+        ValueError: if ``by`` is no name of a unit, a pattern that matches the empty string, or a function that gives
+            a length that its text has not; if ``max_length`` is less than 1.
 
     Example:
         >>> from claude_stream import iter_text
         >>> for chunk in iter_text(events):
         ...     print(chunk, end="|")
         Hello, |world!|
+        >>> from claude_stream.testing import message_events
+        >>> answer = message_events("It is 3.5 km. Really? Yes...", chunk=4)
+        >>> list(iter_text(answer, by="sentence"))
+        ['It is 3.5 km.', ' Really?', ' Yes...']
     """
-    return drive(source, lambda builder: [Strings(builder, "text", separator)], Options(separator=separator))
+    return drive(
+        source,
+        lambda builder: [in_units(Strings(builder, "text", separator), by, max_length)],
+        Options(separator=separator),
+    )
 
 
 @overload
-def iter_thinking(source: Source, /) -> Reader[str]: ...
+def iter_thinking(source: Source, /, *, by: By | None = None, max_length: int | None = None) -> Reader[str]: ...
 @overload
-def iter_thinking(source: AsyncSource, /) -> AsyncReader[str]: ...
+def iter_thinking(
+    source: AsyncSource, /, *, by: By | None = None, max_length: int | None = None
+) -> AsyncReader[str]: ...
 @overload
-def iter_thinking(source: BetaSource, /) -> Reader[str, BetaMessage]: ...
+def iter_thinking(
+    source: BetaSource, /, *, by: By | None = None, max_length: int | None = None
+) -> Reader[str, BetaMessage]: ...
 @overload
-def iter_thinking(source: AsyncBetaSource, /) -> AsyncReader[str, BetaMessage]: ...
-def iter_thinking(source: Any, /) -> Any:
-    """Yield the thinking of a stream in chunks, each as it arrives and none empty.
+def iter_thinking(
+    source: AsyncBetaSource, /, *, by: By | None = None, max_length: int | None = None
+) -> AsyncReader[str, BetaMessage]: ...
+def iter_thinking(source: Any, /, *, by: By | None = None, max_length: int | None = None) -> Any:
+    r"""Yield the thinking of a stream, in chunks as they arrive, or in pieces as you ask for them. None is empty.
+
+    Args:
+        source: any stream of events.
+        by: what the pieces are, as for `iter_text`.
+        max_length: cut a piece when it has so many characters, as for `iter_text`.
 
     Raises:
         StreamError: when the stream turns out broken, after all the thinking that was received.
-        TypeError: if ``source`` is no stream of events, or was read before.
+        TypeError: if ``source`` is no stream of events, or was read before; see `iter_text` for the options.
+        ValueError: if an option has no meaning; see `iter_text`.
 
     Example:
         >>> from claude_stream import iter_thinking
         >>> "".join(iter_thinking(events))
         ''
+        >>> from claude_stream.testing import message_events
+        >>> thinking = {"type": "thinking", "thinking": "A list:\n- one\n- two", "signature": "c2ln"}
+        >>> list(iter_thinking(message_events(thinking), by="line"))
+        ['A list:\n', '- one\n', '- two']
     """
-    return drive(source, lambda builder: [Strings(builder, "thinking")])
+    return drive(source, lambda builder: [in_units(Strings(builder, "thinking"), by, max_length)])
 
 
 @overload

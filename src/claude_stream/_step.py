@@ -39,6 +39,10 @@ class Step(ABC, Generic[In_contra, Out_co]):
         """Return the exception to raise for ``exc``, which ends the stream. Called once, at most."""
         return exc
 
+    def salvage(self) -> Iterable[Out_co]:
+        """Return what is held back, and stays right though the stream broke. Called once, at most, behind `fail`."""
+        return ()
+
 
 AnyStep: TypeAlias = Step[Any, Any]
 
@@ -58,3 +62,8 @@ def beginnings(steps: Sequence[AnyStep]) -> Iterator[Any]:
 def leftovers(steps: Sequence[AnyStep]) -> Iterator[Any]:
     """Yield what the steps still hold back, each through those behind it."""
     return chain.from_iterable(flow(steps[number:], step.finish()) for number, step in enumerate(steps, start=1))
+
+
+def salvaged(steps: Sequence[AnyStep]) -> Iterator[Any]:
+    """Yield what the steps hold back of a stream that broke, each through those behind it."""
+    return chain.from_iterable(flow(steps[number:], step.salvage()) for number, step in enumerate(steps, start=1))

@@ -6,6 +6,7 @@ Type-checked by mypy and pyright, both strict, and never run. The calls through 
 
 from __future__ import annotations
 
+import re
 from collections.abc import AsyncIterable, AsyncIterator, Coroutine, Iterable
 from pathlib import Path
 from typing import Any
@@ -45,6 +46,9 @@ def sdk_stream(source: Stream[RawMessageStreamEvent]) -> None:
     assert_type(iter_text(source), Reader[str])
     assert_type(iter_text(source, separator="\n\n"), Reader[str])
     assert_type(iter_thinking(source), Reader[str])
+    assert_type(iter_text(source, by="sentence", max_length=80), Reader[str])
+    assert_type(iter_text(source, separator=" ", by=re.compile("--")), Reader[str])
+    assert_type(iter_thinking(source, by=lambda text: text.find(",") + 1 or None), Reader[str])
     assert_type(iter_blocks(source), Reader[ContentBlock])
     assert_type(iter_tool_calls(source), Reader[ToolUseBlock])
     assert_type(iter_tool_inputs(source), Reader[ToolInput])
@@ -63,6 +67,9 @@ def sdk_beta_stream(source: Stream[BetaRawMessageStreamEvent]) -> None:
     assert_type(iter_text(source), Reader[str, BetaMessage])
     assert_type(iter_text(source, separator="\n\n"), Reader[str, BetaMessage])
     assert_type(iter_thinking(source), Reader[str, BetaMessage])
+    assert_type(iter_text(source, by="sentence", max_length=80), Reader[str, BetaMessage])
+    assert_type(iter_text(source, separator=" ", by=re.compile("--")), Reader[str, BetaMessage])
+    assert_type(iter_thinking(source, by=lambda text: text.find(",") + 1 or None), Reader[str, BetaMessage])
     assert_type(iter_blocks(source), Reader[BetaContentBlock, BetaMessage])
     assert_type(iter_tool_calls(source), Reader[BetaToolUseBlock, BetaMessage])
     assert_type(iter_tool_inputs(source), Reader[ToolInput, BetaMessage])
@@ -197,6 +204,9 @@ async def async_sdk_stream(source: AsyncStream[RawMessageStreamEvent]) -> None:
     assert_type(iter_text(source), AsyncReader[str])
     assert_type(iter_text(source, separator="\n\n"), AsyncReader[str])
     assert_type(iter_thinking(source), AsyncReader[str])
+    assert_type(iter_text(source, by="sentence", max_length=80), AsyncReader[str])
+    assert_type(iter_text(source, separator=" ", by=re.compile("--")), AsyncReader[str])
+    assert_type(iter_thinking(source, by=lambda text: text.find(",") + 1 or None), AsyncReader[str])
     assert_type(iter_blocks(source), AsyncReader[ContentBlock])
     assert_type(iter_tool_calls(source), AsyncReader[ToolUseBlock])
     assert_type(iter_tool_inputs(source), AsyncReader[ToolInput])
@@ -216,6 +226,9 @@ async def async_sdk_beta_stream(source: AsyncStream[BetaRawMessageStreamEvent]) 
     assert_type(iter_text(source), AsyncReader[str, BetaMessage])
     assert_type(iter_text(source, separator="\n\n"), AsyncReader[str, BetaMessage])
     assert_type(iter_thinking(source), AsyncReader[str, BetaMessage])
+    assert_type(iter_text(source, by="sentence", max_length=80), AsyncReader[str, BetaMessage])
+    assert_type(iter_text(source, separator=" ", by=re.compile("--")), AsyncReader[str, BetaMessage])
+    assert_type(iter_thinking(source, by=lambda text: text.find(",") + 1 or None), AsyncReader[str, BetaMessage])
     assert_type(iter_blocks(source), AsyncReader[BetaContentBlock, BetaMessage])
     assert_type(iter_tool_calls(source), AsyncReader[BetaToolUseBlock, BetaMessage])
     assert_type(iter_tool_inputs(source), AsyncReader[ToolInput, BetaMessage])

@@ -8,7 +8,8 @@ ignore comment, and an ignore comment on a line without an error is an error its
 
 from __future__ import annotations
 
-from collections.abc import AsyncIterable, Awaitable, Iterable
+import re
+from collections.abc import AsyncIterable, Awaitable, Callable, Iterable
 
 from anthropic import Anthropic, AsyncAnthropic
 from anthropic.types import MessageParam, RawMessageStreamEvent
@@ -44,6 +45,14 @@ def keywords(events: Iterable[RawMessageStreamEvent], chunks: Iterable[bytes]) -
     collect(events, separator="\n")  # type: ignore[call-overload]
     from_sse(chunks, strict=False)  # type: ignore[call-overload]
     Accumulator(strict=False)  # type: ignore[call-overload]
+
+
+def units(events: Iterable[RawMessageStreamEvent], pattern: re.Pattern[bytes], function: Callable[[str], str]) -> None:
+    """A unit that there is not, a pattern of bytes, and a function that gives no length."""
+    iter_text(events, by="sentences")  # type: ignore[call-overload]
+    iter_text(events, by=pattern)  # type: ignore[arg-type]
+    iter_thinking(events, by=function)  # type: ignore[arg-type]
+    iter_thinking(events, by="word", max_length="80")  # type: ignore[call-overload]
 
 
 def positions(events: Iterable[RawMessageStreamEvent], chunks: Iterable[bytes]) -> None:

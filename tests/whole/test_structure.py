@@ -38,6 +38,7 @@ ORDER = [
     "_steps.builder",
     "_steps.accumulator",
     "_steps.text",
+    "_steps.units",
     "_steps.blocks",
     "_steps.parts",
     "_steps.finished",

@@ -90,7 +90,10 @@ class AsyncReader(AsyncOnly, BaseReader[T, MessageT], AsyncIterator[T]):
                     for out in self._results:
                         return out
                 except Exception as exc:
-                    raise await self._step_failed(exc)
+                    await self._step_failed(exc)
+                    self._results = self._rest()
+                    item = _NOTHING
+                    continue
                 if self._closed or self._source_ended:
                     break
                 item = _NOTHING
@@ -103,10 +106,11 @@ class AsyncReader(AsyncOnly, BaseReader[T, MessageT], AsyncIterator[T]):
                     self._end_source()
                 except Exception as exc:
                     await self._source.arelease()
-                    if (error := self._source_failed(exc)) is not None:
+                    if self._source_failed(exc) is None:
+                        self._end_source()
+                    else:
                         self._closed = True
-                        raise error
-                    self._end_source()
+                        self._results = self._rest()
             return await self._over(wait)
         finally:
             self._reading = False
@@ -194,7 +198,7 @@ class AsyncReader(AsyncOnly, BaseReader[T, MessageT], AsyncIterator[T]):
         A task that is reading meanwhile gets a `StreamConnectionError` that asks for no retry, at once, unless the
         message was complete.
         """
-        self._closed = True
+        self._closed = self._stopped = True
         self._results = iter(())
         if self._waits is not None and self._waits.interrupt():
             self._left = self._left or anyio.Event()

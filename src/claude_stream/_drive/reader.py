@@ -17,7 +17,7 @@ from anthropic.types import Message
 from typing_extensions import TypeVar
 
 from .._errors import StreamConnectionError, StreamError, StreamTruncatedError
-from .._step import AnyStep, beginnings, leftovers
+from .._step import AnyStep, beginnings, leftovers, salvaged
 from .._steps.accumulator import HoldsMessage
 from .._steps.builder import MessageBuilder
 from .._wire.events import to_event
@@ -55,13 +55,14 @@ class BaseReader(HoldsMessage[MessageT], Generic[T, MessageT]):
         self._as_events = as_events
         self._separator = separator
         self._begun = False
-        self._closed = False
+        self._closed = False  # nothing more comes
+        self._stopped = False  # because somebody said so
         self._finished = False
         self._error: Exception | None = None
 
     @property
     def text(self) -> str:
-        """The text so far: what `iter_text` gave, joined.
+        """The text so far: what `iter_text` gave, joined, and what it holds back where ``by=`` makes it wait.
 
         Blocks stand in the order of the message, also where the API should ever send two at the same time.
         """
@@ -104,6 +105,14 @@ class BaseReader(HoldsMessage[MessageT], Generic[T, MessageT]):
             error.__cause__ = exc
         self._error = error
         return error
+
+    def _rest(self) -> Iterator[Any]:
+        """Yield what goes out in front of the error of a stream that has failed: what its steps hold back.
+
+        Behind a close nothing goes out, whoever closed what: the stop button stops. The message has it all.
+        """
+        silent = self._error is None or self._stopped or self._source.stopped()
+        return iter(()) if silent else salvaged(self._steps)
 
     def _ending(self) -> Exception | None:
         """Return what a read raises when there is nothing more to come, or None if the stream ended well.
@@ -170,6 +179,10 @@ class Stage(Source):
     def gives_events(self) -> bool:
         """Whether the results of the reader are events."""
         return self.inner._as_events
+
+    def stopped(self) -> bool:
+        """Whether somebody has closed the reader, or one below it."""
+        return self.inner._stopped or self.inner._source.stopped()
 
     def limit(self, limits: Limits) -> None:
         """Let the innermost source keep them: it alone knows what it waits for.

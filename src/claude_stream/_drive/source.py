@@ -48,6 +48,10 @@ class Source:
         """Return the step that makes events of the items, or None if they are events."""
         return None
 
+    def stopped(self) -> bool:
+        """Whether it is a reader that somebody has closed."""
+        return False
+
     def limit(self, limits: Limits) -> None:
         """Set how long it may keep its reader waiting, before that begins to read."""
         self.limits = limits

@@ -104,7 +104,9 @@ class Reader(BaseReader[T, MessageT], Iterator[T]):
                     source.close()  # which who closed us could not do, if we were in a read
                     return
         except Exception as exc:
-            raise self._raised(exc)
+            error = self._raised(exc)
+            yield from self._rest()
+            raise error
         source.settle(items)
 
     def _receive(self, items: Iterator[Any]) -> Iterator[Any]:
@@ -158,6 +160,6 @@ class Reader(BaseReader[T, MessageT], Iterator[T]):
         complete. A read that waits for a socket of its own ends at once, over TLS as well. Where there is no such
         socket (HTTP/2, a generator of yours), it ends with the next item or the client's read timeout.
         """
-        self._closed = True
+        self._closed = self._stopped = True
         if not self._results.gi_running or self._source.interrupt():
             self._source.close()
