@@ -49,6 +49,12 @@ FURTHER = [
         *("text of dicts, result", "text of dicts", "at most", 1.1),
     ),
 ]
+SNAPSHOTS = [
+    Case(
+        "current_message_snapshot at each delta of open_stream; against the same with messages.stream",
+        *("our snapshots", "helper snapshots", "at most", 1.0),
+    )
+]
 FURTHER_ASYNC = [Case(LIMITED, "limited", "ours", "at most", 2.5)]
 MORE = [
     Case("iter_events(create()); against bare iteration of the same stream", "iter_events", "raw", "at most"),
@@ -109,6 +115,7 @@ def full() -> list[Measurement]:
         partial(text, EVENTS, TARGETED, seconds=9),
         partial(typed_text, 5),
         partial(text, EVENTS, FURTHER, seconds=4),
+        partial(text, 16_000, SNAPSHOTS, seconds=1, least=2),
         partial(text, EVENTS, FURTHER_ASYNC, "asyncio", seconds=3),
         partial(text, EVENTS, MORE, seconds=1, least=2),
         partial(layers, EVENTS, 4),
@@ -147,10 +154,12 @@ def quick() -> list[Measurement]:
         partial(text, EVENTS, TARGETED, seconds=6),
         partial(typed_text, 3),
         partial(text, EVENTS, FURTHER, seconds=2),
+        partial(text, 16_000, SNAPSHOTS, seconds=1, least=1),
         partial(text, EVENTS, FURTHER_ASYNC, "asyncio", seconds=2),
         *traced("sync", TRACED[:1], seconds=1),
         partial(tool, SHAPE, TOOL_80_KB, [TOOL_TARGETED], seconds=3),
         partial(twice_the_input, 5),
+        synthesised_by_length,
         partial(memory_of_text, 3),
         partial(memory_of_waiting, 1_000),
         partial(import_time, 2),

@@ -23,11 +23,15 @@ from .readers import SYNC
 GROUP = "Growth"
 
 
-def per_event(what: str, reader: Reader, body: Callable[[int], Body], sizes: Sequence[int]) -> list[Row]:
+def per_event(
+    what: str, reader: Reader, body: Callable[[int], Body], sizes: Sequence[int], target: float | None = None
+) -> list[Row]:
     """Hold a contest between lengths: the cost of an event, against that at the smallest length."""
     sides = {spaced(size): (reader, body(size)) for size in sizes}
     first, *others = sides
-    cases = [Case(f"{what}, {size} events; against {first}, per event", size, first, "at most") for size in others]
+    cases = [
+        Case(f"{what}, {size} events; against {first}, per event", size, first, "at most", target) for size in others
+    ]
     return Contest(GROUP, sides, cases, seconds=1, least=1)()
 
 
@@ -40,12 +44,12 @@ def tool_by_length(sizes: Sequence[int]) -> list[Row]:
 
 
 def synthesised_by_length() -> list[Row]:
-    """Measure what a snapshot at every event costs: it is not flat, since each is as long as what came before."""
+    """Measure every event: a text's snapshot is as long as what came before, and an input's is for who looks at it."""
     reader = SYNC["our events"]
-    tools = (1_000, TOOL_80_KB)
+    tools = "every event of open_stream, tool input, no snapshot looked at"
     return [
         *per_event("every event of open_stream, text", reader, text_body, (1_000, 10_000)),
-        *per_event("every event of open_stream, tool input", reader, lambda size: tool_body(SHAPE, size), tools),
+        *per_event(tools, reader, lambda size: tool_body(SHAPE, size), (TOOL_80_KB // 4, TOOL_80_KB), 1.2),
     ]
 
 

@@ -179,6 +179,25 @@ async def read_limited_async(bench: Bench) -> Any:
         return text, await stream.get_final_message(), stream.usage, stream.timing
 
 
+def read_snapshots(open_: Callable[[Any], Any]) -> Callable[[Bench], Any]:
+    """Return what looks at the message so far at each delta, and gives the last that it saw."""
+
+    def read(bench: Bench) -> Any:
+        snapshot: Any = None
+        with open_(bench.client) as stream:
+            for event in stream:
+                if event.type == "content_block_delta":
+                    snapshot = stream.current_message_snapshot
+        return snapshot
+
+    return read
+
+
+def snapshot_facts(message: Any) -> Facts:
+    """Return what the last snapshot says."""
+    return {"text": message.content[-1].text}
+
+
 # -- dicts, which need no decoding --
 
 
@@ -263,6 +282,8 @@ SYNC = {
     "helper": giving(read_helper, result_facts),
     "helper events": looping(helper, helper_facts),
     "our events": looping(ours, helper_facts),
+    "helper snapshots": giving(read_snapshots(helper), snapshot_facts),
+    "our snapshots": giving(read_snapshots(ours), snapshot_facts),
 }
 """By name: how a sync client's answer is read. They take turns in this order: neighbours are what is compared most."""
 
