@@ -20,7 +20,7 @@ from claude_stream import (
     open_stream,
 )
 from claude_stream.testing import Recording, message_events
-from tests.support import REQUEST, WITH_TODAYS_HELPER, Mode, merged
+from tests.support import REQUEST, Mode
 
 THINKING = {"type": "thinking", "thinking": "Let me see.", "signature": "c2ln"}
 WEATHER = ("get_weather", {"city": "Paris"})
@@ -152,56 +152,6 @@ def test_lenient(mode: Mode) -> None:
 
 
 # -- parity with the SDK --
-
-
-def test_text_of_content_block_start() -> None:
-    """The helper's text_stream leaves out the text that a block starts with; ours has it, as has the message."""
-    events = message_events("Hello")
-    events[1]["content_block"]["text"] = "Oh. "
-    client = Mode("sync").client(Recording.from_events(events), Recording.from_events(events))
-    with client.messages.stream(**REQUEST) as helper:
-        assert "".join(helper.text_stream) == "Hello"
-    with open_stream(client, **REQUEST) as stream:
-        assert "".join(stream.text_stream) == "Oh. Hello"
-        assert stream.get_final_text() == "Oh. Hello"
-
-
-def test_fields_that_the_helper_makes_up_or_loses() -> None:
-    """The helper sets stop_details, which was not sent, and loses fields that it does not know; ours does neither."""
-    events = message_events("Hello")
-    events[-2]["delta"]["news"] = 1
-    client = Mode("sync").client(Recording.from_events(events), Recording.from_events(events))
-    with client.messages.stream(**REQUEST) as helper:
-        theirs = helper.get_final_message().to_dict()
-    with open_stream(client, **REQUEST) as stream:
-        ours = stream.get_final_message().to_dict()
-    assert ours == merged(events)
-    assert "news" not in theirs
-    assert ours["news"] == 1
-    assert "stop_details" not in ours
-    if WITH_TODAYS_HELPER.args == (False,):
-        assert theirs["stop_details"] is None
-
-
-def test_beta_blocks_read_without_beta() -> None:
-    """The stable helper does not merge the deltas of blocks that only beta knows; ours merges them all the same."""
-    mcp = {"type": "mcp_tool_use", "id": "m", "name": "ask", "server_name": "s", "input": {"a": 1}}
-    events = message_events(mcp)
-    client = Mode("sync").client(Recording.from_events(events), Recording.from_events(events))
-    with client.messages.stream(**REQUEST) as helper:
-        assert helper.get_final_message().content[0].input == {}
-    with open_stream(client, **REQUEST) as stream:
-        assert stream.get_final_message().content[0].input == {"a": 1}
-
-
-def test_a_stream_that_ends_early() -> None:
-    """The helper gives a message that looks finished; ours raises."""
-    recording = Recording.from_events(message_events("Hello", cut=3))
-    client = Mode("sync").client(recording, recording)
-    with client.messages.stream(**REQUEST) as helper:
-        assert helper.get_final_message().stop_reason is None
-    with open_stream(client, **REQUEST) as stream, pytest.raises(StreamTruncatedError):
-        stream.get_final_message()
 
 
 def test_events_that_nobody_looks_at_are_not_built(mode: Mode, monkeypatch: pytest.MonkeyPatch) -> None:
