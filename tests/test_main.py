@@ -23,6 +23,7 @@ from claude_stream import StreamTimer, collect, iter_events
 from claude_stream.__main__ import main
 from claude_stream.testing import Recording, message_events, replay_client
 from tests.clocks import Clock
+from tests.faults import BODIES
 from tests.loopback import End, Loopback, Script
 from tests.nets import JSON, Api
 from tests.support import PATIENCE, REQUEST, body_of
@@ -216,6 +217,15 @@ CHECKED: dict[str, tuple[bytes | Recording, str]] = {
         r"ValueError: damaged\.jsonl, line 2: not valid JSON.*",
     ),
     "missing.sse": (b"", "FileNotFoundError: .*missing.sse.*"),
+    "README.md": (b"# Title\n", r"ValueError: README\.md is no recording, for it begins with '# Title': .*"),
+    "mark.sse": (
+        BODIES["byte order mark"],
+        r"create\(stream=True\), where the SDK decodes: StreamProtocolError: .*; open_stream, replay: complete; .*",
+    ),
+    "float.sse": (
+        BODIES["index is a float"],
+        r"create\(stream=True\), where the SDK decodes: complete; .*; open_stream, replay: StreamProtocolError: .*",
+    ),
 }
 
 
@@ -245,7 +255,7 @@ def test_check_says_one_line_of_each_file(capfd: pytest.CaptureFixture[str]) -> 
 @pytest.mark.parametrize("name", CHECKED)
 def test_the_status_of_check(name: str) -> None:
     """It is 0 if every file is complete, and 1 if one is not, wherever that one stands."""
-    status = 0 if "complete" in CHECKED[name][1] else 1
+    status = 0 if CHECKED[name][1].startswith("complete") else 1
     assert main(["check", name]) == status
     assert main(["check", name, "whole.sse"]) == status
     assert main(["check", "whole.sse", name]) == status

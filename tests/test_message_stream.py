@@ -253,9 +253,10 @@ def test_usage_timing_and_the_end(mode: Mode) -> None:
         assert await stream.get_final_text() == "Hello"
         return await stream.get_final_message()
 
-    message = with_stream(mode, message_events("Hello"), use)
+    events = message_events("Hello")
+    message = with_stream(mode, events, use)
     assert isinstance(message, ParsedMessage)
-    assert message.to_dict() == collect(message_events("Hello")).to_dict()
+    assert message.to_dict() == collect(events).to_dict()
 
 
 def test_snapshots_are_copies(mode: Mode) -> None:

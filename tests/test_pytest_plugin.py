@@ -7,6 +7,7 @@ import re
 import subprocess
 import sys
 from pathlib import Path
+from typing import Any
 
 import pytest
 
@@ -93,6 +94,99 @@ def test_recordings_lie_beside_the_test_file(project: Path) -> None:
     assert str(project / "tests" / "recordings" / "nothing.sse") in done.stdout
 
 
+IDS = """
+import os
+import unittest
+
+import pytest
+from claude_stream import UsageTally, collect
+from claude_stream.testing import message_events
+
+MODULE = message_events("module")
+
+
+def id_of(events):
+    return events[0]["message"]["id"]
+
+
+@pytest.fixture(scope="module")
+def shared():
+    return message_events("shared")
+
+
+@pytest.fixture
+def own():
+    return message_events("own")
+
+
+@pytest.mark.parametrize("events", [message_events("a"), message_events("b")])
+def test_all_kinds(events, shared, own):
+    mine = message_events("mine")
+    assert (id_of(own), id_of(mine)) == ("msg_test_1", "msg_test_2")
+    tally = UsageTally()
+    for each in (MODULE, events, shared, own, mine):
+        tally.add(collect(each))
+    assert tally.total.output_tokens == 5 * 12
+
+
+def test_own_first(own, shared):
+    assert (id_of(own), id_of(message_events())) == ("msg_test_1", "msg_test_2")
+
+
+def test_shared_first(shared, own):
+    assert (id_of(own), id_of(message_events())) == ("msg_test_1", "msg_test_2")
+
+
+class TestCase(unittest.TestCase):
+    @classmethod
+    def setUpClass(cls):
+        cls.shared = message_events("shared")
+
+    def test_in_a_class(self):
+        assert id_of(message_events()) == "msg_test_1" != id_of(self.shared)
+"""
+
+LAST_FIRST = """
+def pytest_collection_modifyitems(items):
+    items.reverse()
+
+
+def pytest_runtest_logfinish():
+    from claude_stream.testing import message_events
+
+    assert message_events()[0]["message"]["id"].startswith("msg_built_"), "the test is over"
+"""
+
+
+@pytest.mark.process
+@pytest.mark.slow
+@pytest.mark.parametrize(
+    ("arguments", "conftest"),
+    [([], ""), ([], LAST_FIRST), (["-n", "2", "-k", "shared_first or events1"], "")],
+    ids=["all", "last first", "some, in two workers"],
+)
+def test_ids_are_the_same_in_whatever_order_tests_run(project: Path, arguments: list[str], conftest: str) -> None:
+    """A test counts its messages from 1, next to those of modules and of wider fixtures, whose ids are others."""
+    (project / "conftest.py").write_text(conftest)
+    (project / "tests" / "test_it.py").write_text(IDS)
+    done = run_pytest(project, "-W", "error", *arguments, "tests")
+    assert done.returncode == 0, done.stdout
+
+
+@pytest.mark.process
+@pytest.mark.slow
+def test_without_the_plugin(project: Path) -> None:
+    """Ids are counted for the process then, and each message still has its own."""
+    (project / "tests" / "test_it.py").write_text(
+        "from claude_stream.testing import message_events\n\n"
+        "def test_it():\n"
+        "    ids = [message_events()[0]['message']['id'] for _ in range(3)]\n"
+        "    assert ids == ['msg_built_1', 'msg_built_2', 'msg_built_3']\n"
+    )
+    done = run_pytest(project, "-p", "no:claude_stream", "tests")
+    assert done.returncode == 0, done.stdout
+
+
 @pytest.mark.process
 @pytest.mark.slow
 def test_there_is_one_fixture(tmp_path: Path) -> None:
@@ -107,12 +201,26 @@ def test_there_is_one_fixture(tmp_path: Path) -> None:
 
 
 def test_there_is_nothing_else(request: pytest.FixtureRequest) -> None:
-    """The plugin has no hook, and so can add no option, no marker and no setting, and change no test."""
+    """The plugin hooks into the beginning and end of tests, and so can add no option, no marker and no setting."""
     manager = request.config.pluginmanager
     plugin = manager.get_plugin("claude_stream")
     assert plugin is not None
-    assert manager.get_hookcallers(plugin) == []
-    assert [name for name in dir(plugin) if name.startswith("pytest_")] == []
+    hooks = ["pytest_fixture_setup", "pytest_runtest_setup", "pytest_runtest_teardown"]
+    assert sorted(caller.name for caller in manager.get_hookcallers(plugin) or []) == hooks
+    assert [name for name in dir(plugin) if name.startswith("pytest_")] == hooks
+
+
+@pytest.fixture(scope="module")
+def shared_events() -> list[dict[str, Any]]:
+    """Return events that all tests of this module share."""
+    return message_events("Hello")
+
+
+@pytest.mark.parametrize("number", [1, 2])
+def test_ids_in_this_process(number: int, shared_events: list[dict[str, Any]]) -> None:
+    """Each test counts from 1, and what it shares is not among them."""
+    assert not shared_events[0]["message"]["id"].startswith("msg_test_"), number
+    assert [message_events()[0]["message"]["id"] for _ in range(2)] == ["msg_test_1", "msg_test_2"]
 
 
 def test_the_folder(claude_replay: ClaudeReplay) -> None:

@@ -120,14 +120,15 @@ def test_what_is_billed_is_added_to_the_model_that_is_billed() -> None:
 
 def test_the_order_changes_nothing() -> None:
     """A partial count never replaces a final one, nor a smaller a greater one, in whatever order they are added."""
-    events = message_events("Hi", usage={"input_tokens": 5, "output_tokens": 7})
+    events = message_events("Hi", id="msg_1", usage={"input_tokens": 5, "output_tokens": 7})
+    less = message_events("Hi", id="msg_1", usage={"output_tokens": 6})
     counts: list[Any] = [collect(events)]
     for length in (1, 3):
         accumulator = Accumulator()
         for event in events[:length]:
             accumulator.feed(event)
         counts.append(accumulator)
-    for order in itertools.permutations([*counts, collect(message_events("Hi", usage={"output_tokens": 6}))]):
+    for order in itertools.permutations([*counts, collect(less)]):
         tally, parts = UsageTally(), UsageTally()
         for item in order:
             tally.add(item)

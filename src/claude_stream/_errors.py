@@ -324,9 +324,10 @@ class ToolInputError(StreamError, ValueError):
         self.tool_use_id = tool_use_id
 
 
-_API_ERRORS: dict[str, type[StreamAPIError]] = {
+API_ERRORS: dict[str, type[StreamAPIError]] = {
     vars(cls)["_type"]: cls for cls in StreamAPIError.__subclasses__() if "_type" in vars(cls)
 }
+"""The class of each ``error.type`` that the API documents. Made before anybody else can have a subclass."""
 
 
 # The exception frames of Amazon Bedrock's event stream, which the SDK passes on as error events.
@@ -351,7 +352,7 @@ def api_error(body: object) -> StreamAPIError:
     error = _error_object(body)
     kind = error.get("type")
     documented = _BEDROCK_TYPES.get(kind, kind) if isinstance(kind, str) else None
-    cls = _API_ERRORS.get(documented, StreamAPIError) if documented is not None else StreamAPIError
+    cls = API_ERRORS.get(documented, StreamAPIError) if documented is not None else StreamAPIError
     said = error.get("message")
     if isinstance(kind, str) and isinstance(said, str):
         what = f"{kind}: {said}"

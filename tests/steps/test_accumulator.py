@@ -58,10 +58,11 @@ def test_before_the_first_event() -> None:
 
 def test_what_comes_after_message_stop_is_ignored() -> None:
     """A complete message cannot fail any more, whatever is fed to it."""
-    accumulator = fed(message_events("Hello"))
+    events = message_events("Hello")
+    accumulator = fed(events)
     for item in (error_event("api_error"), message_events("again")[0], None, "junk", ValueError()):
         accumulator.feed(item)
-    assert accumulator.result() == collect(message_events("Hello"))
+    assert accumulator.result() == collect(events)
 
 
 def test_usage_is_a_placeholder_until_the_message_is_complete() -> None:

@@ -213,14 +213,14 @@ def test_events_of_the_sdk_and_their_json_give_the_same(mode: Mode) -> None:
 
 def test_beta_events_make_a_beta_message(mode: Mode) -> None:
     """The SDK's beta objects need no flag, and bytes or dicts take one."""
-    body = body_of(message_events("Hello"))
+    body = body_of(events := message_events("Hello"))
     stream = {"model": "any", "max_tokens": 1, "messages": [], "stream": True}
     client = mode.client
     from claude_stream.testing import Recording
 
     message = mode.message(lambda: collect(client(Recording.from_bytes(body)).beta.messages.create(**stream)))
     assert type(message) is BetaMessage
-    assert mode.message(lambda: collect(mode.source(message_events("Hello")), beta=True)) == message
+    assert mode.message(lambda: collect(mode.source(events), beta=True)) == message
     assert mode.message(lambda: collect(from_sse(mode.source([body]), beta=True))) == message
 
 

@@ -12,6 +12,7 @@ from claude_stream import (
     StreamError,
     StreamRateLimitError,
     StreamTruncatedError,
+    UsageTally,
     collect,
     iter_text,
     iter_tool_calls,
@@ -52,11 +53,21 @@ def test_an_error_comes_in_the_place_of_the_end(mode: Mode, error: Any, expected
     assert outcome.error.partial.stop_reason is None
 
 
+@pytest.mark.parametrize("error", ["overloaded", "", "OverloadedError", "overloaded_error "])
+def test_an_error_that_is_not_documented(error: str) -> None:
+    """A typo is refused, with the names that there are, and a way to have another."""
+    with pytest.raises(ValueError, match=r"no error\.type that the API documents") as caught:
+        message_events("Hi", error=error)
+    assert repr(error) in str(caught.value)
+    assert "invalid_request_error, authentication_error, " in str(caught.value)
+    assert '{"type": ..., "message": ...}' in str(caught.value)
+
+
 @pytest.mark.parametrize("cut", range(6))
 def test_a_cut_stream_is_truncated(cut: int) -> None:
     """`cut` keeps so many events, and no fewer make a message."""
-    events = message_events("Hello", cut=cut)
-    assert events == message_events("Hello")[:cut]
+    events = message_events("Hello", cut=cut, id="msg_1")
+    assert events == message_events("Hello", id="msg_1")[:cut]
     assert len(events) == cut
     if cut < 5:  # the fifth has the stop reason
         with pytest.raises(StreamTruncatedError):
@@ -67,8 +78,8 @@ def test_a_cut_stream_is_truncated(cut: int) -> None:
 
 def test_a_cut_may_take_the_error_away() -> None:
     """The error is an event as others are."""
-    events = message_events("Hello", error="rate_limit_error")
-    assert message_events("Hello", error="rate_limit_error", cut=len(events) - 1) == events[:-1]
+    events = message_events("Hello", error="rate_limit_error", id="msg_1")
+    assert message_events("Hello", error="rate_limit_error", cut=len(events) - 1, id="msg_1") == events[:-1]
 
 
 @pytest.mark.parametrize("chunk", [1, 3, 1000])
@@ -85,6 +96,26 @@ def test_built_streams_are_correct(chunk: int) -> None:
     message = collect(message_events(*content, chunk=chunk, usage={"output_tokens": 3}))
     assert json.loads(message.to_json(warnings=False))["content"] == content
     assert (message.stop_reason, message.usage.output_tokens) == ("tool_use", 3)
+
+
+def test_each_message_has_its_own_id() -> None:
+    """Two messages count as two, and are the same ones in each run of this test; the same events count once."""
+    first, second = message_events("Hi"), message_events("Hi")
+    assert [collect(events).id for events in (first, second, first)] == ["msg_test_1", "msg_test_2", "msg_test_1"]
+    tally = UsageTally()
+    for events in (first, second, first):
+        tally.add(collect(events))
+    assert tally.total.output_tokens == 24
+
+
+def test_an_id_that_is_given_is_not_counted() -> None:
+    """The next message gets the id that it would have got."""
+    assert [message_events(id=given)[0]["message"]["id"] for given in (None, "mine", "", None)] == [
+        "msg_test_1",
+        "mine",
+        "",
+        "msg_test_2",
+    ]
 
 
 def test_a_tuple_is_a_tool_call() -> None:

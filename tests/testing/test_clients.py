@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import dataclasses
+import re
 import time
 from collections.abc import Callable
 from pathlib import Path
@@ -107,8 +108,12 @@ async def test_running_out_of_recordings_is_clear(mode: Mode, count: int) -> Non
     for _ in range(count):
         assert await text_of(client) == "Hello"
     for _ in range(2):
-        with pytest.raises(anthropic.NotFoundError, match=f"no recording is left for request {count + 1}: .* {count}"):
+        with pytest.raises(
+            anthropic.NotFoundError, match=f"no recording is left for request {count + 1}, .* {count}"
+        ) as error:
             await text_of(client)
+        assert "replay_client(first, second)" in str(error.value)
+        assert "replay_client(choose=lambda request: recording)" in str(error.value)
 
 
 # -- refused requests --
@@ -284,6 +289,143 @@ async def test_what_a_recording_says_of_the_response(mode: Mode) -> None:
     assert (await done(collect(stream)))._request_id == "req_1"
 
 
+@pytest.mark.parametrize("make", [replay_client, async_replay_client])
+def test_without_times_there_is_no_pace(make: Callable[..., Any]) -> None:
+    """A speed is refused when the client is made, if a recording has no times; a refusal needs none."""
+    with pytest.raises(ValueError, match="has no times"):
+        make(Recording.from_events(HELLO).paced(1), HELLO, speed=1)
+    make(Recording.from_events(HELLO).paced(1), Recording.http_error(529), speed=1)
+
+
+def test_a_pace_of_ones_own(timeless: Timeless, monkeypatch: pytest.MonkeyPatch) -> None:
+    """A recording that is paced is played so by a client that says nothing of speed."""
+    paced = Recording.from_events(message_events("Hello", chunk=3)).paced(0.5)
+    assert texts_at(timeless, monkeypatch, paced) == [(1, "Hel"), (1.5, "lo")]
+    assert texts_at(timeless, monkeypatch, paced, speed=0) == [(0, "Hel"), (0, "lo")]
+
+
+# -- without stream=True --
+
+BLOCKS: list[Any] = [
+    {"type": "thinking", "thinking": "Hm.", "signature": "c2ln"},
+    "Let me see.",
+    {"type": "poem", "lines": ["a", {"b": None}]},
+    ("get_weather", {"city": "Zürich"}),
+]
+WHOLE = Recording.from_events(message_events(*BLOCKS, id="msg_1"))
+
+
+@pytest.mark.parametrize("beta", [False, True])
+@in_every_mode
+async def test_a_message_that_is_not_streamed(mode: Mode, beta: bool) -> None:
+    """Without `stream=True` the answer is the message, in JSON, equal to the one that the stream gives."""
+    client = client_of(mode, WHOLE, WHOLE, dataclasses.replace(WHOLE, headers={"request-id": "req_1"}))
+    messages: Any = (client.beta if beta else client).messages
+    whole = await done(messages.create(**REQUEST))
+    streamed = await done(collect(messages.create(**REQUEST, stream=True)))
+    assert whole == streamed
+    assert type(whole) is type(streamed)
+    assert whole.to_dict(warnings=False) == streamed.to_dict(warnings=False)
+    raw = await done(messages.with_raw_response.create(**REQUEST))
+    assert (raw.status_code, raw.headers["content-type"]) == (200, "application/json")
+    assert raw.http_response.json()["content"][2] == BLOCKS[2]
+    assert (await done(raw.parse()))._request_id == "req_1"
+
+
+@in_every_mode
+async def test_every_recording_as_a_message(mode: Mode, recorded_body: bytes) -> None:
+    """What the API really sent gives the same message, streamed or not, or ends in the same kind of error."""
+    client = client_of(mode, *[Recording.from_bytes(recorded_body)] * 2)
+    try:
+        streamed = await done(collect(client.beta.messages.create(**REQUEST, stream=True)))
+    except anthropic.APIError as error:
+        kind = anthropic.APIStatusError if isinstance(error, anthropic.APIStatusError) else anthropic.APIConnectionError
+        with pytest.raises(kind):
+            await done(client.beta.messages.create(**REQUEST))
+    else:
+        assert await done(client.beta.messages.create(**REQUEST)) == streamed
+
+
+@pytest.mark.parametrize(
+    ("error", "status", "kind"),
+    [
+        ("overloaded_error", 529, "OverloadedError"),
+        ("rate_limit_error", 429, "RateLimitError"),
+        ({"type": "weather_error", "message": "it rains"}, 500, "InternalServerError"),
+    ],
+)
+@in_every_mode
+async def test_an_error_that_is_not_streamed(mode: Mode, error: Any, status: int, kind: str) -> None:
+    """A recording that ends in an `error` event is a refusal, with the status that stands for it."""
+    recording = dataclasses.replace(WHOLE.error(error, after=3), headers={"retry-after": "0.01"})
+    client = client_of(mode, recording, recording.reset(after=4), HELLO)
+    with pytest.raises(anthropic.APIStatusError) as caught:
+        await done(client.messages.create(**REQUEST))
+    assert (type(caught.value).__name__, type(caught.value).__module__) == (kind, "anthropic")
+    assert (caught.value.status_code, caught.value.request_id) == (status, "req_replay")
+    assert caught.value.body == WHOLE.error(error, after=3).events()[-1]
+    message = await done(client.with_options(max_retries=1).messages.create(**REQUEST))
+    assert message.content[0].text == "Hello"
+
+
+@pytest.mark.parametrize(
+    ("fault", "kind", "says"),
+    [
+        (WHOLE.cut(after=3), "APIConnectionError", "no whole message: the stream ended"),
+        (WHOLE.reset(after=3), "APIConnectionError", "the connection was reset"),
+        (WHOLE.stall(after=3), "APITimeoutError", "nothing came in time"),
+        (Recording((b"data: oops\n\n",)), "APIConnectionError", "no whole message: .*oops"),
+        (WHOLE.interrupted(after=3, by=OSError("unplugged")), "APIConnectionError", "unplugged"),
+    ],
+)
+@in_every_mode
+async def test_a_fault_that_is_not_streamed(mode: Mode, fault: Recording, kind: str, says: str) -> None:
+    """What broke in the stream breaks such a request, too: the SDK's own error, whose cause names the fault."""
+    with pytest.raises(anthropic.APIConnectionError) as caught:
+        await done(client_of(mode, fault).messages.create(**REQUEST))
+    assert (type(caught.value).__name__, type(caught.value).__module__) == (kind, "anthropic")
+    assert re.search(says, str(caught.value.__cause__))
+
+
+@in_every_mode
+async def test_an_interruption_that_is_not_streamed(mode: Mode) -> None:
+    """Ctrl-C reaches a request that is not streamed as well."""
+    with pytest.raises(KeyboardInterrupt):
+        await done(client_of(mode, WHOLE.interrupted(after=3)).messages.create(**REQUEST))
+
+
+@pytest.mark.parametrize("make", [Recording.cut, Recording.reset, Recording.stall, Recording.interrupted])
+@in_every_mode
+async def test_a_fault_behind_a_message_that_is_not_streamed(mode: Mode, make: Any) -> None:
+    """What comes behind the last event changes nothing, as in a stream."""
+    fault = make(WHOLE, after=len(WHOLE.chunks))
+    assert (await done(client_of(mode, fault).messages.create(**REQUEST))).id == "msg_1"
+
+
+@in_every_mode
+async def test_what_is_not_a_message_is_left_alone(mode: Mode) -> None:
+    """A refusal stays what it is, and so does the answer to any other request, be it a stream of events."""
+    client = client_of(mode, Recording.http_error(429), WHOLE, Recording((b"{}",), content_type="application/json"))
+    with pytest.raises(anthropic.RateLimitError):
+        await done(client.messages.create(**REQUEST))
+    events = await done(client.get("/v1/events", cast_to=str))
+    assert events == WHOLE.body().decode()
+    assert (await done(client.messages.create(**REQUEST))).to_dict() == {}
+
+
+def test_when_a_message_that_is_not_streamed_comes(timeless: Timeless, monkeypatch: pytest.MonkeyPatch) -> None:
+    """It comes when the last event of the stream would."""
+    namespace = SimpleNamespace(monotonic=timeless.clock, sleep=timeless.sleep)
+    monkeypatch.setattr("claude_stream.testing._replay.time", namespace)
+
+    async def ask_once() -> float:
+        start = timeless.clock()
+        await done(client_of(timeless, Recording.from_events(HELLO).paced(0.5)).messages.create(**REQUEST))
+        return timeless.clock() - start
+
+    assert (timeless.run(ask_once) if timeless.is_async else by_hand(ask_once())) == 2.5
+
+
 # -- what was asked --
 
 
@@ -349,7 +491,7 @@ async def test_paths_begin_in_the_folder(mode: Mode, tmp_path: Path) -> None:
     assert [await text_of(client) for _ in range(3)] == ["Hello", "Hello", "Bye"]
     with pytest.raises(StreamConnectionError):
         await text_of(client)
-    assert await text_of(make(tmp_path / "hello.jsonl", speed=9)) == "Hello"
+    assert await text_of(make(tmp_path / "hello.jsonl", speed=0)) == "Hello"
     assert claude_replay.folder == tmp_path
 
 

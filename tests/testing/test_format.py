@@ -135,6 +135,52 @@ def test_a_damaged_file_is_named(path: Path, content: str, says: str) -> None:
     assert str(caught.value).startswith(f"{path}, line ")
 
 
+@pytest.mark.parametrize(
+    ("name", "content"),
+    [
+        ("chat.py", b"import os\n\ndata: str\n"),
+        ("README.md", b"\n# A title\n\ndata: {}\n"),
+        ("page.txt", b"HTTP/2 200\r\ncontent-type: text/event-stream\r\n\r\nevent: ping\n"),
+        ("picture.png", b"\x89PNG\r\n\x1a\n"),
+        ("answer.jsonl", b"[]"),
+        ("events.txt", b"events: none\n"),
+        ("words", b"\xef\xbb\xbfWords " + b"and words " * 99),
+    ],
+)
+def test_a_file_that_is_no_recording(tmp_path: Path, name: str, content: bytes) -> None:
+    """It is named, with how it begins, and what a recording would be."""
+    path = tmp_path / name
+    path.write_bytes(content)
+    with pytest.raises(ValueError, match=f"{name} is no recording, for it begins with '") as caught:
+        Recording.load(path)
+    assert "curl -N" in str(caught.value)
+    assert len(str(caught.value)) < 300 + len(str(path))
+    path.replace(tmp_path / "body.sse")
+    assert Recording.load(tmp_path / "body.sse").body() == content
+    assert Recording.from_bytes(content).body() == content
+
+
+@pytest.mark.parametrize(
+    "content",
+    [
+        b"",
+        b" \n",
+        b": keep-alive\n\n",
+        b"event: ping\ndata: {}\n\n",
+        b"\r\ndata",
+        b"id\n",
+        b"\xef\xbb\xbfdata:{}",
+        b"\xef\xbb\xbf",
+        b' {"type": "error"}',
+        b"<html>",
+    ],
+)
+def test_whatever_a_server_may_have_sent(path: Path, content: bytes) -> None:
+    """A body of any kind is taken under any name: a cut one, an empty one, and what a proxy says."""
+    path.write_bytes(content)
+    assert Recording.load(path).body() == content
+
+
 def test_a_byte_order_mark_is_passed_over(tmp_path: Path) -> None:
     """Some editors put one in front of the header."""
     recording = Recording.from_events(EVENTS)

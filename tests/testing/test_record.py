@@ -32,6 +32,7 @@ from claude_stream import (
     iter_events,
     iter_text,
     tap,
+    with_restarts,
     wrap_client,
 )
 from claude_stream.testing import Recording, message_events, record, recording_client, replay
@@ -41,6 +42,7 @@ from tests.faults import BODIES
 from tests.loopback import End, Loopback, Script
 from tests.nets import JSON, SSE, Api, Net
 from tests.support import (
+    ASYNC_MODES,
     PATIENCE,
     REQUEST,
     SOON,
@@ -49,6 +51,7 @@ from tests.support import (
     body_of,
     done,
     entered,
+    failing,
     in_every_mode,
     read,
     streaming,
@@ -195,6 +198,74 @@ async def test_a_stream_that_is_abandoned(mode: Mode, path: Path, count: int) ->
         for _ in range(count):
             await anext(events)
     assert Recording.load(path).events() == EVENTS[:count]
+
+
+REFUSAL = Recording.http_error(400, message="because", retry_after=7)
+
+
+@pytest.mark.parametrize("way", ["a generator", "a restart"])
+@in_every_mode
+async def test_a_request_that_is_refused(mode: Mode, path: Path, way: str) -> None:
+    """A request that the source sends, and the API refuses, is recorded as the refusal that it is, and raised."""
+    client = mode.client(REFUSAL)
+    if way == "a generator":
+        source: Any = agenerated(client) if mode.is_async else generated(client)
+    else:
+        broken = mode.source(failing(StreamTruncatedError("cut"), []))
+        attempts = (make() for make in (lambda: broken, lambda: create(client)))
+        source = with_restarts(attempts.__next__, delay=lambda _: 0)
+    await assert_refused(source, path)
+
+
+@ASYNC_MODES
+@in_every_mode
+async def test_an_unawaited_request_that_is_refused(mode: Mode, path: Path) -> None:
+    """So is one that is passed in before it is awaited."""
+    await assert_refused(create(mode.client(REFUSAL)), path)
+
+
+async def assert_refused(source: Any, path: Path) -> None:
+    with pytest.raises(anthropic.BadRequestError, match="because"):
+        await done(collect(record(source, path)))
+    assert Recording.load(path) == REFUSAL
+    assert Recording.load(path).headers == {"request-id": "req_replay", "retry-after": "7"}
+    assert json.loads(path.read_bytes().splitlines()[0])["sdk"] == anthropic.__version__
+
+
+def generated(client: Any) -> Iterator[Any]:
+    yield from create(client)
+
+
+async def agenerated(client: Any) -> Any:
+    async for event in await create(client):
+        yield event
+
+
+@in_every_mode
+async def test_a_refusal_that_nobody_could_read(mode: Mode, path: Path) -> None:
+    """Where the body of a refusal was closed unread, the status is recorded, and the SDK's error is raised."""
+    package = http_package()
+
+    class Unread(package.SyncByteStream):
+        def __iter__(self) -> Iterator[bytes]:
+            raise AssertionError("nobody reads it")
+
+    request = package.Request("POST", "https://any/")
+    response = package.Response(529, headers=JSON, stream=Unread(), request=request)
+    refused = anthropic.InternalServerError("busy", response=response, body=None)
+    outcome = await read(iter_text(record(mode.source(failing(refused, [])), path)))
+    assert outcome.error is refused
+    assert Recording.load(path) == Recording((), status=529, content_type=JSON["content-type"])
+
+
+@in_every_mode
+async def test_a_second_request_that_is_refused(mode: Mode, path: Path) -> None:
+    """The recording of one answer says nothing of the refusal of another, for which a source may ask."""
+    with pytest.raises(anthropic.OverloadedError) as caught:
+        await done(mode.client(Recording.http_error(529)).messages.create(**REQUEST, stream=True))
+    outcome = await read(iter_text(record(mode.source(failing(caught.value, EVENTS[:4])), path)))
+    assert outcome.error is caught.value
+    assert Recording.load(path).body() == FIRST
 
 
 # -- record: streams that end well --
@@ -633,6 +704,19 @@ async def test_with_our_own_ways_in(mode: Mode, path: Path) -> None:
         assert Recording.load(path.with_stem(name)) == WHOLE_RECORDING
 
 
+@in_every_mode
+async def test_a_replaying_client_is_recorded(mode: Mode, path: Path) -> None:
+    """The copy that records answers as the client does, and both know what either was asked."""
+    client = mode.client(WHOLE_RECORDING, WHOLE_RECORDING, WHOLE_RECORDING)
+    recorded = recording_client(client, path)
+    assert recorded.requests == []
+    for each in (recorded, client, recorded.with_options(timeout=SOON)):
+        await done(collect(create(each)))
+    assert [len(each.requests) for each in (client, recorded)] == [3, 3]
+    assert recorded.requests[0].body == {**REQUEST, "stream": True}
+    assert Recording.load(path) == Recording.load(path.with_stem("recorded-2")) == WHOLE_RECORDING
+
+
 @pytest.mark.socket
 @in_every_mode
 async def test_what_is_no_stream(mode: Mode, path: Path) -> None:
@@ -749,7 +833,7 @@ async def test_four_ways_to_the_same_recording(mode: Mode, tmp_path: Path, conte
         async with Net(tls=False).client(server.url, mode) as client:
             await done(collect(record(create(client), tmp_path / "record.jsonl")))
             await done(collect(create(recording_client(client, tmp_path / "client.jsonl"))))
-    built = Recording.from_events(message_events("Hello, wonderful world!"))
+    built = Recording.from_events(message_events("Hello, wonderful world!", id=EVENTS[0]["message"]["id"]))
     recordings = {name: Recording.load(tmp_path / name) for name in ("curl.sse", "record.jsonl", "client.jsonl")}
     assert [name for name, recording in recordings.items() if recording.events() != EVENTS] == []
     assert [name for name, recording in recordings.items() if recording != built] == []

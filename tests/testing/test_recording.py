@@ -10,6 +10,7 @@ from typing import Any
 
 import pytest
 
+from claude_stream import StreamAPIError
 from claude_stream.testing import Recording, message_events
 from tests import faults
 
@@ -98,6 +99,8 @@ def test_recordings_that_differ(other: object) -> None:
         (RECORDING.reset(after=2), RECORDING.reset(after=3)),
         (RECORDING.reset(after=2), RECORDING.cut(after=2)),
         (Recording.http_error(529), Recording.http_error(500, error="overloaded_error")),
+        (RECORDING.interrupted(after=2), RECORDING.cut(after=2)),
+        (RECORDING.interrupted(after=2), RECORDING.interrupted(after=2, by=SystemExit)),
         (Recording.http_error(529), Recording.http_error(529, message="no")),
         (Recording((b"<html>",)), Recording((b"<htm>",))),
         (Recording((b"<html>" + b"x" * 500,)), Recording((b"<html>" + b"x" * 501,))),
@@ -115,6 +118,7 @@ def test_faults_that_differ(one: Recording, other: Recording) -> None:
         RECORDING,
         TIMED,
         RECORDING.chunked("whole"),
+        RECORDING.paced(3),
         RECORDING.chunked(1),
         TIMED.chunked("random"),
         dataclasses.replace(RECORDING, headers={"request-id": "req_1"}, sdk_version="1.0"),
@@ -196,6 +200,7 @@ FAULTS: dict[str, Callable[[Recording, int], Recording]] = {
     "reset": lambda recording, after: recording.reset(after=after),
     "stall": lambda recording, after: recording.stall(after=after),
     "error": lambda recording, after: recording.error("api_error", after=after),
+    "interrupted": lambda recording, after: recording.interrupted(after=after),
 }
 
 
@@ -222,6 +227,7 @@ def test_a_fault_comes_behind_so_many_events(fault: str, after: int, by: Any) ->
     assert list(broken.offsets) == sorted(broken.offsets)
     kinds = {"reset": "connection", "stall": "timeout"}
     assert (broken.failure.kind if broken.failure else None) == kinds.get(fault)
+    assert broken.interruption is (KeyboardInterrupt if fault == "interrupted" else None)
     assert TIMED.events() == before  # the one that it was made of is not changed
 
 
@@ -286,7 +292,84 @@ def test_the_type_of_a_refusal(status: int, kind: str) -> None:
     refusal = Recording.http_error(status, message="no")
     assert json.loads(refusal.body()) == {"type": "error", "error": {"type": kind, "message": "no"}}
     assert (refusal.status, refusal.content_type, refusal.headers) == (status, "application/json", {})
-    assert json.loads(Recording.http_error(status, error="x").body())["error"]["type"] == "x"
+    other = Recording.http_error(status, error="overloaded_error")
+    assert json.loads(other.body())["error"] == {"type": "overloaded_error", "message": "refused"}
+    body = {"type": "x", "message": "y", "details": {}}
+    assert json.loads(Recording.http_error(status, error=body, message="no").body())["error"] == body
+
+
+@pytest.mark.parametrize(
+    "make",
+    [
+        lambda error: RECORDING.error(error, after=3),
+        lambda error: Recording.http_error(529, error=error),
+    ],
+    ids=["error", "http_error"],
+)
+def test_an_error_that_is_not_documented(make: Callable[[str], Recording]) -> None:
+    """A typo is refused, with the names that there are."""
+    with pytest.raises(ValueError, match=r"'overloaded' is no error.type .* overloaded_error; "):
+        make("overloaded")
+
+
+def test_subclasses_of_the_user_are_left_alone() -> None:
+    """An exception class that somebody derives from ours is neither made nor asked for a status."""
+
+    class OwnError(StreamAPIError):
+        _status, _type = 529, "own_error"
+
+        def __init__(self, _: str) -> None:
+            raise AssertionError("nobody asked for one")
+
+    assert OwnError in StreamAPIError.__subclasses__()
+    assert json.loads(Recording.http_error(529).body())["error"]["type"] == "overloaded_error"
+
+
+@pytest.mark.parametrize("by", [5, None, "KeyboardInterrupt", int])
+def test_an_interruption_that_is_no_exception(by: Any) -> None:
+    """What cannot be raised is refused by name."""
+    with pytest.raises(TypeError, match="by an exception, or its class, and not by") as caught:
+        RECORDING.interrupted(after=3, by=by)
+    assert str(caught.value).endswith(repr(by))
+
+
+@pytest.mark.parametrize("name", ["recording.jsonl", "recording.sse"])
+def test_an_interruption_cannot_be_saved(tmp_path: Path, name: str) -> None:
+    """It is nothing that a server did, so that a file could hold it; the error says so, and writes nothing."""
+    with pytest.raises(ValueError, match=r"an interruption \(<class 'KeyboardInterrupt'>\) cannot be saved"):
+        RECORDING.interrupted(after=3).save(tmp_path / name)
+    assert list(tmp_path.iterdir()) == []
+    RECORDING.interrupted(after=3).cut(after=3).save(tmp_path / name)
+
+
+# -- the pace --
+
+
+@pytest.mark.parametrize("seconds", [-0.1, float("nan"), float("inf")])
+def test_a_pace_that_is_none(seconds: float) -> None:
+    """What is no number of seconds is refused."""
+    with pytest.raises(ValueError, match=f"a number of seconds between two events, and not {seconds}"):
+        RECORDING.paced(seconds)
+
+
+@pytest.mark.parametrize("recording", [RECORDING, TIMED, RECORDING.chunked(7), TIMED.chunked("whole")])
+def test_a_pace(recording: Recording) -> None:
+    """Each event is a chunk, so many seconds behind the one before it, whatever the times and chunks were."""
+    paced = recording.paced(0.5)
+    assert paced.chunks == RECORDING.chunks
+    assert paced.offsets == (0, 0.5, 1, 1.5, 2, 2.5, 3, 3.5)
+    assert paced.cut(after=3).offsets == (0, 0.5, 1)
+    assert paced.chunked("whole").offsets == (3.5,)
+    assert (paced.speed, recording.speed) == (1, None)
+
+
+def test_the_pace_of_what_is_no_event() -> None:
+    """Comments come with the event before them, and a body without events comes at once."""
+    first, *rest = CHUNKS
+    recording = Recording.from_bytes(b": a\n\n" + first + b": b\n\n" + b"".join(rest))
+    assert recording.paced(2).offsets == (0, 0, 0, 2, 4, 6, 8, 10, 12, 14)
+    assert Recording.http_error(529).paced(2).offsets == (0,)
+    assert Recording(()).paced(2).offsets == ()
 
 
 @pytest.mark.parametrize(("seconds", "header"), [(0, "0"), (7, "7"), (0.5, "0.5"), (120.0, "120")])
@@ -306,3 +389,4 @@ def test_how_a_recording_is_shown() -> None:
     assert repr(recording).endswith(" bytes; status 200, text/event-stream>")
     timed = dataclasses.replace(recording, offsets=tuple(map(float, range(6))), content_type="")
     assert repr(timed.reset(after=2)).endswith(" over 1.00 s; status 200, no content type; then a connection failure>")
+    assert repr(recording.interrupted(after=2)).endswith("; then <class 'KeyboardInterrupt'>>")

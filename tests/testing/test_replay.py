@@ -79,23 +79,31 @@ def paced(*offsets: float) -> Recording:
     return dataclasses.replace(RECORDING, offsets=(*offsets, *offsets[-1:] * (len(EVENTS) - len(offsets))))
 
 
-async def by_create(mode: Mode, recording: Recording, _: respx.MockRouter) -> Outcome:
-    return await read(iter_text(mode.stream(recording)))
+class OwnInterrupt(BaseException):
+    """What a signal handler of the user's may raise."""
 
 
-async def by_open_stream(mode: Mode, recording: Recording, _: respx.MockRouter) -> Outcome:
+def _ignore(_: str) -> None:
+    pass
+
+
+async def by_create(mode: Mode, recording: Recording, _: respx.MockRouter, on_text: Any = _ignore) -> Outcome:
+    return await read(iter_text(mode.stream(recording)), on_text)
+
+
+async def by_open_stream(mode: Mode, recording: Recording, _: respx.MockRouter, on_text: Any = _ignore) -> Outcome:
     async with streaming(mode.client(recording)) as stream:
-        return await read(stream.text_stream)
+        return await read(stream.text_stream, on_text)
 
 
-async def by_replay(mode: Mode, recording: Recording, _: respx.MockRouter) -> Outcome:
-    return await read(iter_text(played(mode, recording)))
+async def by_replay(mode: Mode, recording: Recording, _: respx.MockRouter, on_text: Any = _ignore) -> Outcome:
+    return await read(iter_text(played(mode, recording)), on_text)
 
 
-async def by_route(mode: Mode, recording: Recording, router: respx.MockRouter) -> Outcome:
+async def by_route(mode: Mode, recording: Recording, router: respx.MockRouter, on_text: Any = _ignore) -> Outcome:
     router.post(URL).mock(return_value=sse_response(recording))
     async with real_client(mode) as client:
-        return await read(iter_text(client.messages.create(**REQUEST, stream=True)))
+        return await read(iter_text(client.messages.create(**REQUEST, stream=True)), on_text)
 
 
 WAYS = pytest.mark.parametrize(
@@ -147,6 +155,42 @@ async def test_the_chunks_change_nothing(mode: Mode, router: respx.MockRouter, b
     assert ("".join(whole.items), whole.error) == ("Hello, world!", None)
     broken = await way(mode, RECORDING.reset(after=4).chunked(by), router)
     assert ("".join(broken.items), type(broken.error)) == ("Hello, world", StreamConnectionError)
+
+
+@WAYS
+@pytest.mark.parametrize("by", [KeyboardInterrupt, SystemExit(3), OwnInterrupt])
+@pytest.mark.parametrize(("after", "text"), [(0, ""), (4, "Hello, world")])
+@in_every_mode
+async def test_an_interruption(mode: Mode, router: respx.MockRouter, after: int, text: str, by: Any, way: Any) -> None:
+    """On each way the reader gets all that came before it, and then the very exception that was asked for."""
+    kind = by if isinstance(by, type) else type(by)
+    texts: list[str] = []
+    with pytest.raises(kind) as caught:
+        await way(mode, RECORDING.interrupted(after=after, by=by), router, texts.append)
+    assert type(caught.value) is kind
+    assert isinstance(by, type) or caught.value is by
+    assert "".join(texts[-1:]) == text
+
+
+@in_every_mode
+async def test_what_is_left_of_an_interrupted_stream(mode: Mode) -> None:
+    """The reader keeps what came, does not look finished, and its connection is closed behind the `with`."""
+    async with streaming(mode.client(RECORDING.interrupted(after=4))) as stream:
+        with pytest.raises(KeyboardInterrupt):
+            await read(stream.text_stream)
+        assert (stream.current_message_snapshot.content[0].text, stream.complete) == ("Hello, world", False)
+        with pytest.raises(StreamTruncatedError):
+            await done(stream.get_final_message())
+    assert stream.response.is_closed
+
+
+@in_every_mode
+async def test_an_interruption_that_the_sdk_takes_for_a_fault(mode: Mode) -> None:
+    """What is an `Exception` ends in a StreamError, whose cause it is, as any other would."""
+    outcome = await read(iter_text(mode.stream(RECORDING.interrupted(after=4, by=TimeoutError("alarm")))))
+    assert "".join(outcome.items) == "Hello, world"
+    assert type(outcome.error) is StreamTimeoutError
+    assert str(outcome.error.__cause__) == "alarm"
 
 
 @in_every_mode
@@ -255,12 +299,27 @@ def test_without_a_speed_nothing_waits(timeless: Timeless, times: Any, speed: fl
     assert times(lambda: iter_text(played(timeless, paced(0, 600), speed=speed))) == [0, 0, 0]
 
 
-@in_every_mode
-async def test_without_times_nothing_waits(mode: Mode) -> None:
-    """A recording without times comes at once, at whatever speed."""
-    waits: list[float] = []
-    await read(played(mode, RECORDING, speed=1, sleep=waits.append))
-    assert [wait for wait in waits if wait] == []
+@pytest.mark.parametrize("recorded", [RECORDING, EVENTS, RECORDING.chunked("whole"), Recording(())])
+@pytest.mark.parametrize("function", [replay, sse_response])
+def test_without_times_there_is_no_pace(function: Callable[..., Any], recorded: Any) -> None:
+    """A speed for a recording that has no times is refused, for nothing would wait; no speed, and 0, are fine."""
+    with pytest.raises(ValueError, match=r"has no times, .* speed=1: .*, such as recording\.paced\(0\.03\)"):
+        function(recorded, speed=1)
+    for speed in (None, 0):
+        function(recorded, speed=speed)
+
+
+@pytest.mark.parametrize("function", [replay, sse_response])
+def test_a_refusal_needs_no_times(function: Callable[..., Any]) -> None:
+    """What is no stream of events has nothing to wait for, and stands beside recordings that have."""
+    function(Recording.http_error(529), speed=1)
+
+
+@pytest.mark.parametrize(("speed", "at"), [(None, [1, 1.5, 2]), (1, [1, 1.5, 2]), (2, [0.5, 0.75, 1]), (0, [0, 0, 0])])
+def test_a_pace_of_ones_own(timeless: Timeless, times: Any, speed: float | None, at: list[float]) -> None:
+    """A paced recording is played at its pace, unless there is a speed."""
+    recording = RECORDING.paced(0.5)
+    assert times(lambda: iter_text(played(timeless, recording, speed=speed))) == at
 
 
 @pytest.mark.parametrize("speed", [1, 2, 0.5])

@@ -209,7 +209,7 @@ async def test_first_timeout(mode: Mode, plain: Net, more: tuple[bytes | float, 
     error = outcome.error
     assert type(error) is StreamTimeoutError
     assert error.partial is not None
-    assert (error.partial.id, error.partial.content, outcome.items) == ("msg_test", [], [])
+    assert (error.partial.id, error.partial.content, outcome.items) == (EVENTS[0]["message"]["id"], [], [])
     assert (error.content_started, error.retryable) == (False, True)
     assert "no content in the first 0.3 s" in str(error)
 
@@ -637,7 +637,7 @@ async def test_exhausted_restarts(mode: Mode, plain: Net, restarts: int) -> None
     assert isinstance(error, anthropic.OverloadedError)
     assert (outcome.items, error.content_started, error.status_code) == ([], False, 529)
     assert error.partial is not None
-    assert error.partial.id == "msg_test"
+    assert error.partial.id == EVENTS[0]["message"]["id"]
 
 
 @pytest.mark.usefixtures("no_delay")

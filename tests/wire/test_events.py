@@ -150,7 +150,8 @@ def test_what_the_helper_adds_is_left_out() -> None:
 
 def test_the_sdks_helper_is_counted_once(mode: Mode) -> None:
     """A MessageStream yields each text twice, raw and synthesised; here it counts once."""
-    body = Recording.from_events(message_events("Hello, world!", ("tool", {"a": 1})))
+    events = message_events("Hello, world!", ("tool", {"a": 1}))
+    body = Recording.from_events(events)
 
     async def read_async() -> tuple[str, Any]:
         async with mode.client(body, body).messages.stream(**REQUEST) as stream:
@@ -166,4 +167,4 @@ def test_the_sdks_helper_is_counted_once(mode: Mode) -> None:
         with mode.client(body).messages.stream(**REQUEST) as stream:
             message = collect(stream)
     assert text == "Hello, world!"
-    assert message == collect(message_events("Hello, world!", ("tool", {"a": 1})))
+    assert message == collect(events)

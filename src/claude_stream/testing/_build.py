@@ -6,6 +6,9 @@ import json
 from collections.abc import Iterator, Mapping
 from typing import Any, TypeAlias, Union, cast
 
+from claude_stream._errors import API_ERRORS
+from claude_stream._message_ids import message_ids
+
 Content: TypeAlias = Union[str, "tuple[str, Mapping[str, Any]]", Mapping[str, Any]]
 """A text, a tool call as (name, input), or any content block as the final message holds it."""
 
@@ -17,12 +20,20 @@ def message_events(
     stop_reason: str | None = None,
     chunk: int = 8,
     usage: Mapping[str, Any] | None = None,
-    id: str = "msg_test",  # noqa: A002 - the API's name
+    id: str | None = None,  # noqa: A002 - the API's name
     model: str = "claude-test",
     error: str | Mapping[str, Any] | None = None,
     cut: int | None = None,
 ) -> list[dict[str, Any]]:
     """Return the events of a stream whose final message has this content.
+
+    In a test the ids are ``msg_test_1``, ``msg_test_2`` and so on, in the order of the calls. The pytest plugin of
+    this library counts from 1 in each test, so that an id stays the same in whatever order the tests run, alone and
+    under pytest-xdist. (For pytest, all examples that hypothesis makes are one test.) Everything else is counted for
+    the whole process, as ``msg_built_1`` and so on: what is built where a module is imported or a test is
+    parametrised, by a fixture of a wider scope, in a script, in unittest's own runner. Such an id may change with
+    what else is built: where a test compares it, give ``id``. Events that are played twice are one message, which a
+    `UsageTally` counts once.
 
     Args:
         content: one item a content block: a string is text, a tuple is a tool call as (name, input),
@@ -30,15 +41,15 @@ def message_events(
         stop_reason: why the message ends; None stands for ``tool_use`` if there is a tool call, and
             ``end_turn`` if not.
         chunk: how many characters a delta has.
-        id: the message's; a `UsageTally` counts each id once.
+        id: the message's; None gives each message one of its own, as above.
         model: the message's model.
         usage: the final usage, over ``{"input_tokens": 10, "output_tokens": 12}``.
-        error: an ``error.type``, or the body of an error, which comes instead of the end.
+        error: an ``error.type`` that the API documents, or the body of any error, which comes instead of the end.
         cut: keep only so many events.
 
     Raises:
         TypeError: if an item of the content is none of these.
-        ValueError: if ``chunk`` is not positive.
+        ValueError: if ``chunk`` is not positive, or the API documents no such ``error.type``.
 
     Example:
         >>> from claude_stream import collect
@@ -50,12 +61,11 @@ def message_events(
         raise ValueError(f"chunk is a number of characters, at least 1, and not {chunk}")
     blocks = [_block(item, number) for number, item in enumerate(content)]
     counts = {"input_tokens": 10, "output_tokens": 12, **(usage or {})}
-    events = [_message_start(counts, id, model)]
+    events = [_message_start(counts, message_ids.next() if id is None else id, model)]
     for index, block in enumerate(blocks):
         events.extend(_block_events(index, block, chunk))
     if error is not None:
-        body = {"type": error, "message": error} if isinstance(error, str) else dict(error)
-        events.append({"type": "error", "error": body})
+        events.append(error_event(error))
     else:
         if stop_reason is None:
             stop_reason = "tool_use" if any(block["type"] == "tool_use" for block in blocks) else "end_turn"
@@ -63,6 +73,26 @@ def message_events(
         events.append({"type": "message_delta", "delta": delta, "usage": counts})
         events.append({"type": "message_stop"})
     return events[:cut]
+
+
+def error_event(error: str | Mapping[str, Any], message: str | None = None) -> dict[str, Any]:
+    """Return an ``error`` event; a request that is refused gets the same as its body.
+
+    Args:
+        error: an ``error.type`` that the API documents, or the body of any error.
+        message: what the API says of the type; None stands for the type again.
+
+    Raises:
+        ValueError: if the API documents no such type.
+    """
+    if not isinstance(error, str):
+        return {"type": "error", "error": dict(error)}
+    if error not in API_ERRORS:
+        raise ValueError(
+            f"{error!r} is no error.type that the API documents, which are {', '.join(API_ERRORS)}; "
+            'for any other, give the body of the error: {"type": ..., "message": ...}'
+        )
+    return {"type": "error", "error": {"type": error, "message": error if message is None else message}}
 
 
 def _message_start(counts: Mapping[str, Any], identifier: str, model: str) -> dict[str, Any]:

@@ -18,7 +18,7 @@ from typing_extensions import Unpack
 
 from ._http import http_package
 from ._recording import Recorded, Recording, recording_of
-from ._replay import answer
+from ._replay import answer, playable, unstreamed
 
 
 @dataclasses.dataclass(frozen=True)
@@ -68,17 +68,22 @@ def replay_client(
     """Return an `Anthropic` client that answers its requests from recordings, one a request, in order.
 
     A request too many gets an error that says so, a `NotFoundError`. How a recording is cut into chunks
-    and where it fails is the recording's: see `Recording.chunked`, ``cut``, ``reset``, ``stall``,
+    and where it fails is the recording's: see `Recording.chunked`, ``cut``, ``reset``, ``stall``, ``interrupted``,
     ``error`` and ``http_error``. The client retries nothing, but ``with_options(max_retries=...)`` does.
+
+    ``create()`` without ``stream=True`` gets the message as JSON, as from the API. Where the stream would have
+    ended in an ``error`` event, such a request is refused, with the HTTP status of that error; where it would have
+    been cut, or have broken in another way, there is an `APIConnectionError`, whose cause names the fault.
 
     Args:
         recordings: what to answer with: recordings, paths of files that hold one, or lists of events.
         choose: gives the answer to each request, instead of ``recordings``.
-        speed: how fast to play, where 1 is the recorded pace and 0, or None, is all at once. A
-            recording without times is played at once.
+        speed: how fast to play, where 1 is the recorded pace and 0 is all at once. None is all at once, too, but for
+            a recording that is `Recording.paced`.
 
     Raises:
         OSError, ValueError: if a file cannot be read, or is damaged.
+        ValueError: if there is a speed, and a recording has no times.
         TypeError: if a recording is nothing of the kind, or there are both recordings and ``choose``.
 
     Example:
@@ -114,7 +119,7 @@ def _http_client(
     if recordings and choose is not None:
         raise TypeError("the answers are the recordings, or what choose() gives, and not both")
     package = http_package()
-    player = _Player(package, choose or _in_order([recording_of(item) for item in recordings]), speed)
+    player = _Player(package, choose or _in_order([playable(item, speed) for item in recordings]), speed)
     http_client = getattr(package, kind)(transport=package.MockTransport(player))
     http_client.player = player  # where the copies of the client find it, too
     return http_client
@@ -127,7 +132,9 @@ def _player(http_client: Any) -> _Player:
 def _in_order(recordings: list[Recording]) -> Callable[[ReplayRequest], Recorded]:
     left: Iterator[Recording] = iter(recordings)
     none_left = (
-        f"no recording is left for request {len(recordings) + 1}: so many were given to the client: {len(recordings)}"
+        f"no recording is left for request {len(recordings) + 1}, since so many were given to the client: "
+        f"{len(recordings)}. Give it one for each request, as in replay_client(first, second), "
+        "or a function that answers any number of them: replay_client(choose=lambda request: recording)"
     )
     return lambda _: next(left, None) or Recording.http_error(404, message=none_left)
 
@@ -145,7 +152,10 @@ class _Player:
         content: bytes = request.content
         asked = ReplayRequest(request.url.path, json.loads(content) if content else {}, dict(request.headers))
         self.requests.append(asked)
-        return answer(self._package, recording_of(self._choose(asked)), self._speed)
+        recording = playable(self._choose(asked), self._speed)
+        if asked.path.endswith("/messages") and not asked.body.get("stream"):
+            recording = unstreamed(recording)
+        return answer(self._package, recording, self._speed)
 
 
 class ClaudeReplay:

@@ -21,9 +21,12 @@ MARK = "claude_stream_recording"
 KEPT_HEADERS = frozenset({"request-id", "retry-after", "retry-after-ms", "x-should-retry"})
 """All that is kept of a response's headers, next to its content type: what an SDK acts on. None is secret."""
 
+_BOM = b"\xef\xbb\xbf"
 _EVENT_END = re.compile(rb"(?<=\n\n)|(?<=\r\r)|(?<=\r\n\r\n)")
 _DATA = re.compile(rb"^data:|[\r\n]data:")
 _AS_THE_API_WRITES = re.compile(rb"event: ([^\r\n]+)\ndata: (\{[^\r\n]*\})\s*\n\n")
+# How an answer begins: as a stream of events, with a field or a comment, as JSON or HTML, or not at all.
+_START = re.compile(rb"\s*(?:(?:event|data|id|retry)(?:[:\r\n]|\Z)|[:{<]|\Z)")
 
 
 class Failure(NamedTuple):
@@ -48,6 +51,31 @@ class Entry(NamedTuple):
     at: float | None
     chunk: bytes
     failure: Failure | None = None
+
+
+def media_type(content_type: str) -> str:
+    """Return the type that a ``content-type`` header names, without its parameters."""
+    return content_type.partition(";")[0].strip()
+
+
+def is_stream(content_type: str) -> bool:
+    """Return whether an answer of this type holds events, as one to a request that is refused does not."""
+    return media_type(content_type) == "text/event-stream"
+
+
+def check_start(content: bytes, name: str) -> None:
+    """Refuse what does not begin as a recording, or any answer of a server, does.
+
+    Raises:
+        ValueError: names the file, shows how it begins, and says what a recording is.
+    """
+    if _START.match(content.removeprefix(_BOM)) is None:
+        start = " ".join(content[:200].decode(errors="replace").split())[:40]
+        raise ValueError(
+            f"{name} is no recording, for it begins with {start!r}: a recording is a .jsonl file as recording_client() "
+            "and record() write it, or the body of a response as `curl -N` saves it. "
+            "Call it .sse if it is a body that a server broke"
+        )
 
 
 def split_events(body: bytes) -> list[bytes]:
@@ -100,7 +128,7 @@ def read_lines(content: bytes, name: str) -> tuple[Head, list[Entry]] | None:
     Raises:
         ValueError: if the file is damaged; names the file, the line and the fault.
     """
-    first, *rest = content.removeprefix(b"\xef\xbb\xbf").splitlines() or [b""]
+    first, *rest = content.removeprefix(_BOM).splitlines() or [b""]
     if not first.lstrip().startswith(b'{"%b"' % MARK.encode()):
         if first.startswith((b'{"at"', b'{"event"', b'{"raw"', b'{"failure"')):
             raise ValueError(f"{name}, line 1: the header line of a recording is missing")

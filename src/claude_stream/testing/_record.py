@@ -7,6 +7,7 @@ or a response is `_format`'s to say.
 
 from __future__ import annotations
 
+import contextlib
 import itertools
 import os
 import time
@@ -40,6 +41,11 @@ ClientT = TypeVar("ClientT", bound="anthropic.Anthropic | anthropic.AsyncAnthrop
 Clock = Callable[[], float]
 
 
+def _head(answer: Any) -> Head:
+    """Return what the header line says of a response of an HTTP package."""
+    return Head(answer.status_code, answer.headers.get("content-type", ""), answer.headers, anthropic.__version__)
+
+
 class _File:
     """A recording that grows. Each line is appended by itself: nothing is held back, and nothing left open."""
 
@@ -68,6 +74,15 @@ class _File:
         """Write how the transport failed."""
         self.end()
         self._append(failure_line(self._now(), failure))
+
+    def refuse(self, answer: Any) -> None:
+        """Write the answer to a request that was refused, unless this is the recording of another one already."""
+        if self._begun:
+            return
+        self._head = _head(answer)
+        with contextlib.suppress(RuntimeError):  # it was closed before anybody, the SDK among them, had read it
+            self.write(answer.content)
+        self.end()
 
     def end(self) -> None:
         """Write what is left, and the header if there was nothing at all: there will be no more bytes."""
@@ -110,6 +125,8 @@ class _Recorder(Step[Wire, Wire]):
         elif isinstance(exc, StreamConnectionError) and not isinstance(exc, StreamTruncatedError):
             timeout = isinstance(exc, StreamTimeoutError)
             self._file.fail(Failure("timeout" if timeout else "connection", exc.message))
+        elif isinstance(exc, anthropic.APIStatusError):
+            self._file.refuse(exc.response)
         return exc
 
 
@@ -132,9 +149,10 @@ def record(
 def record(source: Any, path: str | os.PathLike[str], *, clock: Clock = time.perf_counter) -> Any:
     """Yield the events of a stream, and write each into a file, in the ``.jsonl`` format, before it is handed on.
 
-    A stream that fails leaves a recording that ends in the same failure. What the source does not show
-    is not recorded: an SDK stream passes over pings, and a request that is refused has no stream.
-    `recording_client` records both.
+    A stream that fails leaves a recording that ends in the same failure, and a request that the API refuses leaves
+    the refusal, where the request is the source's to send: an un-awaited one of an async client, or one that
+    `with_restarts` or a generator of yours sends. What the source does not show is not recorded: an SDK stream
+    passes over pings, and a sync client sends its request before this is called. `recording_client` records all.
 
     Args:
         source: as for `iter_events`.
@@ -144,6 +162,7 @@ def record(source: Any, path: str | os.PathLike[str], *, clock: Clock = time.per
     Raises:
         OSError: if the file cannot be written.
         StreamError: when the stream turns out broken.
+        anthropic.APIStatusError: if the request is refused; the SDK's own.
         TypeError: if ``source`` is no stream of events, or was read before.
 
     Example:
@@ -196,6 +215,7 @@ def recording_client(client: ClientT, path: str | os.PathLike[str], *, clock: Cl
         cookies=inner.cookies,
         params=inner.params,
     )
+    outer.player = getattr(inner, "player", None)  # by which a replaying client knows what it was asked
     return cast("ClientT", client.copy(http_client=outer))
 
 
@@ -220,9 +240,7 @@ class _Wire:
     def _record(self, received: Any, start: float) -> Any:
         number = next(self._numbers)
         path = self._path if number == 1 else self._path.with_stem(f"{self._path.stem}-{number}")
-        content_type = received.headers.get("content-type", "")
-        head = Head(received.status_code, content_type, received.headers, anthropic.__version__)
-        file = _File(path, self._clock, start, head).create()
+        file = _File(path, self._clock, start, _head(received)).create()
         # The body is handed on, and recorded, as it is behind any compression.
         headers = [
             (name, value)

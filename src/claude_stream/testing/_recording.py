@@ -10,6 +10,7 @@ from __future__ import annotations
 import bisect
 import dataclasses
 import json
+import math
 import os
 import random
 from collections.abc import Iterable, Iterator, Mapping
@@ -19,10 +20,23 @@ from typing import Any, Literal, TypeAlias, Union, cast
 
 from typing_extensions import Self
 
-from claude_stream import StreamAPIError
+from claude_stream._errors import API_ERRORS
 from claude_stream._wire.sse import SSEDecoder
 
-from ._format import Failure, Head, chunk_line, failure_line, header_line, is_event, read_lines, split_events, sse_chunk
+from ._build import error_event
+from ._format import (
+    Failure,
+    Head,
+    check_start,
+    chunk_line,
+    failure_line,
+    header_line,
+    is_event,
+    media_type,
+    read_lines,
+    split_events,
+    sse_chunk,
+)
 
 Recorded: TypeAlias = Union["Recording", str, "os.PathLike[str]", Iterable[Mapping[str, Any]]]
 """A recording, the path of a file that holds one, or a list of events."""
@@ -33,15 +47,15 @@ class Recording:
     """A response to a streaming request, recorded or written by hand.
 
     Two recordings are equal if they answer alike: the same status and content type, the same events
-    (or the same bytes, where the body is no stream of events), the same failure. When the chunks came
-    makes no difference, nor how they are cut.
+    (or the same bytes, where the body is no stream of events), the same failure or interruption. When the
+    chunks came makes no difference, nor how they are cut.
 
     Example:
-        >>> from claude_stream.testing import Recording, message_events
+        >>> from claude_stream.testing import Recording
         >>> recording = Recording.load("answer.sse")
         >>> len(recording.chunks), recording.offsets
         (7, None)
-        >>> recording == Recording.from_events(message_events("Hello, world!", chunk=7))
+        >>> recording == Recording.from_events(recording.events())
         True
     """
 
@@ -66,6 +80,12 @@ class Recording:
     sdk_version: str | None = None
     """The SDK's version that it was recorded with, where that is known."""
 
+    interruption: BaseException | type[BaseException] | None = None
+    """What is raised in the reader behind the last chunk. See `interrupted`; no file holds it."""
+
+    speed: float | None = None
+    """How fast it is played where nobody says: 1 is at its own pace, None at once. See `paced`; no file holds it."""
+
     def __eq__(self, other: object) -> bool:
         """Whether both answer alike."""
         return self._answer() == other._answer() if isinstance(other, Recording) else NotImplemented
@@ -77,7 +97,7 @@ class Recording:
         body: object = self.body()
         if any(isinstance(event, dict) for event in events):
             body = [str(event) if isinstance(event, Exception) else event for event in events]
-        return self.status, self.content_type.partition(";")[0].strip(), self.failure, body
+        return self.status, media_type(self.content_type), self.failure, self.interruption, body
 
     def _decoded(self) -> Iterator[dict[str, Any] | Exception]:
         decoder = SSEDecoder()
@@ -88,6 +108,8 @@ class Recording:
         size = sum(map(len, self.chunks))
         times = f" over {self.offsets[-1]:.2f} s" if self.offsets else ""
         end = "" if self.failure is None else f"; then a {self.failure.kind} failure"
+        if self.interruption is not None:
+            end += f"; then {self.interruption!r}"
         kind = self.content_type or "no content type"
         return f"<Recording: {len(self.chunks)} chunks, {size} bytes{times}; status {self.status}, {kind}{end}>"
 
@@ -99,9 +121,14 @@ class Recording:
 
         Raises:
             OSError: if the file cannot be read.
-            ValueError: if the file is a damaged ``.jsonl`` recording; names the file, the line and the fault.
+            ValueError: if the file is a damaged ``.jsonl`` recording; names the file, the line and the fault. Or if
+                it does not begin as an answer of a server does, unless its name ends in ``.sse``: a body may be
+                broken from its beginning.
         """
-        return cls.from_bytes(Path(path).read_bytes(), name=os.fspath(path))
+        path, content = Path(path), Path(path).read_bytes()
+        if path.suffix != ".sse":
+            check_start(content, os.fspath(path))
+        return cls.from_bytes(content, name=os.fspath(path))
 
     @classmethod
     def from_bytes(cls, content: bytes, *, name: str = "recording") -> Self:
@@ -129,6 +156,10 @@ class Recording:
 
         A raw body holds nothing but the body: no times, no status, and no failure of the transport.
 
+        Raises:
+            OSError: if the file cannot be written.
+            ValueError: if the recording is `interrupted`, which is nothing that the server did: no file can hold it.
+
         Example:
             >>> from claude_stream.testing import Recording, message_events
             >>> recording = Recording.from_events(message_events("Hello, world!"))
@@ -136,6 +167,11 @@ class Recording:
             >>> Recording.load("hello.jsonl") == recording
             True
         """
+        if self.interruption is not None:
+            raise ValueError(
+                f"an interruption ({self.interruption!r}) cannot be saved, since it is no part of an answer: "
+                "save the recording, and call interrupted() on what load() gives"
+            )
         path = Path(path)
         if path.suffix == ".sse":
             path.write_bytes(self.body())
@@ -196,6 +232,32 @@ class Recording:
             offsets = tuple(self.offsets[bisect.bisect_left(ends, end)] for end in accumulate(map(len, pieces)))
         return dataclasses.replace(self, chunks=tuple(pieces), offsets=offsets)
 
+    def paced(self, seconds: float) -> Self:
+        """Return the same recording with its events so many seconds apart, one event a chunk, the first at once.
+
+        It is played at this pace, unless the player is given a ``speed``: 0 plays it at once, 2 twice as fast. Cut
+        it into other chunks behind this: ``recording.paced(0.03).chunked(7)``.
+
+        Raises:
+            ValueError: if this is no number of seconds.
+
+        Example:
+            >>> from claude_stream import StreamTimer, collect, tap
+            >>> from claude_stream.testing import Recording, replay
+            >>> recording = Recording.load("answer.sse").paced(0.01)
+            >>> recording.offsets
+            (0.0, 0.01, 0.02, 0.03, 0.04, 0.05, 0.06)
+            >>> timer = StreamTimer()
+            >>> message = collect(tap(replay(recording), timer.feed))
+            >>> timer.elapsed >= 0.06
+            True
+        """
+        if not 0 <= seconds < math.inf:
+            raise ValueError(f"a pace is a number of seconds between two events, and not {seconds}")
+        pieces = self.chunked("event")
+        numbers = accumulate(map(is_event, pieces.chunks))  # a comment comes with the event before it
+        return dataclasses.replace(pieces, offsets=tuple(seconds * max(0, number - 1) for number in numbers), speed=1)
+
     # -- faults --
 
     def cut(self, after: int) -> Self:
@@ -221,7 +283,7 @@ class Recording:
             raise ValueError(f"there are {len(ends) - 1} events, so that nothing can happen after {after}")
         end = ends[after]
         offsets = None if pieces.offsets is None else pieces.offsets[:end]
-        return dataclasses.replace(self, chunks=pieces.chunks[:end], offsets=offsets, failure=None)
+        return dataclasses.replace(self, chunks=pieces.chunks[:end], offsets=offsets, failure=None, interruption=None)
 
     def reset(self, after: int) -> Self:
         """Return a recording whose connection is lost behind so many events: a `StreamConnectionError`."""
@@ -231,12 +293,46 @@ class Recording:
         """Return a recording that falls silent behind so many events: a `StreamTimeoutError`, without the waiting."""
         return dataclasses.replace(self.cut(after), failure=Failure("timeout", "nothing came in time"))
 
+    def interrupted(self, after: int, by: BaseException | type[BaseException] = KeyboardInterrupt) -> Self:
+        """Return a recording in which the reader is interrupted behind so many events, as by Ctrl-C.
+
+        It is raised where a reader waits for more, which is where Ctrl-C nearly always finds it. On asyncio, Ctrl-C
+        cancels the main task: give ``asyncio.CancelledError`` to see what a task does then. What is an `Exception` is
+        a fault of the transport to the SDK and to this library, as everything is that comes out of a read; what is
+        not, passes through both unchanged. Behind the last event a reader may wait no more, and then nothing is raised.
+
+        Args:
+            after: behind how many events.
+            by: the exception, or its class.
+
+        Raises:
+            TypeError: if ``by`` is no exception.
+            ValueError: if there are fewer events.
+
+        Example:
+            >>> from claude_stream import iter_text
+            >>> from claude_stream.testing import Recording, replay
+            >>> reader = iter_text(replay(Recording.load("answer.sse").interrupted(after=3)))
+            >>> try:
+            ...     print(reader.read())
+            ... except KeyboardInterrupt:
+            ...     print(reader.text)
+            Hello,
+        """
+        kind: type = by if isinstance(by, type) else type(by)
+        if not issubclass(kind, BaseException):
+            raise TypeError(f"a reader is interrupted by an exception, or its class, and not by {by!r}")
+        return dataclasses.replace(self.cut(after), interruption=by)
+
     def error(self, error: str | Mapping[str, Any], *, after: int) -> Self:
         """Return a recording that has an ``error`` event behind so many events, and ends there.
 
         Args:
-            error: an ``error.type``, such as ``"overloaded_error"``, or the body of an error.
+            error: an ``error.type`` that the API documents, such as ``"overloaded_error"``, or the body of any error.
             after: how many events come in front of it.
+
+        Raises:
+            ValueError: if the API documents no such type, or there are fewer events.
 
         Example:
             >>> from claude_stream import StreamOverloadedError, collect
@@ -247,27 +343,32 @@ class Recording:
             ...     print(error.status_code, error.partial.content[0].text)
             529 Hello,
         """
-        body = {"type": error, "message": error} if isinstance(error, str) else dict(error)
+        event = sse_chunk(error_event(error))
         kept = self.cut(after)
         offsets = None if kept.offsets is None else (*kept.offsets, *(kept.offsets[-1:] or (0.0,)))
-        event = sse_chunk({"type": "error", "error": body})
         return dataclasses.replace(kept, chunks=(*kept.chunks, event), offsets=offsets)
 
     @classmethod
     def http_error(
-        cls, status: int, *, error: str | None = None, message: str = "refused", retry_after: float | None = None
+        cls,
+        status: int,
+        *,
+        error: str | Mapping[str, Any] | None = None,
+        message: str = "refused",
+        retry_after: float | None = None,
     ) -> Self:
         """Return the answer to a request that is refused before any stream begins.
 
         Args:
             status: the HTTP status, 400 or more.
-            error: the ``error.type``; None stands for the documented one of this status.
-            message: what the API says.
+            error: an ``error.type`` that the API documents, or the body of any error; None stands for the type of
+                this status.
+            message: what the API says, where ``error`` is no body.
             retry_after: the header of that name, in seconds. The SDK obeys it if the client has ``max_retries``,
                 unless it is 0.
 
         Raises:
-            ValueError: if the status is none of an error.
+            ValueError: if the status is none of an error, or the API documents no such type.
 
         Example:
             >>> from claude_stream.testing import Recording, message_events, replay_client
@@ -280,10 +381,10 @@ class Recording:
         """
         if not 400 <= status <= 599:
             raise ValueError(f"the status of an error is 400 to 599, and not {status}")
-        documented = {known.status_code: known.type for known in (kind("") for kind in StreamAPIError.__subclasses__())}
-        body = {"type": error or documented.get(status, "api_error"), "message": message}
+        documented = {known("").status_code: kind for kind, known in API_ERRORS.items()}
+        body = error_event(error or documented.get(status, "api_error"), message)
         return cls(
-            (json.dumps({"type": "error", "error": body}).encode(),),
+            (json.dumps(body).encode(),),
             content_type="application/json",
             status=status,
             headers={} if retry_after is None else {"retry-after": f"{retry_after:g}"},

@@ -7,20 +7,24 @@ own HTTP package would raise.
 
 from __future__ import annotations
 
+import dataclasses
 import inspect
+import json
 import time
 from collections.abc import AsyncIterator, Callable, Iterator
-from typing import Any
+from typing import Any, Union
 
 import anyio
 from anthropic.types import RawMessageStreamEvent
 
-from claude_stream import from_sse
+from claude_stream import StreamAPIError, StreamError, collect, from_sse
 
+from ._format import Failure, is_stream
 from ._http import http_package, response
 from ._recording import Recorded, Recording, recording_of
 
 Sleep = Callable[[float], object]
+_Raised = Union[BaseException, "type[BaseException]"]
 
 
 class Playback(Iterator[bytes], AsyncIterator[bytes]):
@@ -28,7 +32,7 @@ class Playback(Iterator[bytes], AsyncIterator[bytes]):
 
     Args:
         recording: what to play.
-        speed: how fast, where 1 is the recorded pace and 0, or None, is all at once.
+        speed: how fast, where 1 is the recorded pace and 0 is all at once; None leaves it to the recording.
         sleep: waits for so many seconds; what it returns is awaited by an async reader, if it can be.
     """
 
@@ -63,22 +67,60 @@ class _Async(AsyncIterator[bytes]):
         return await anext(self._playback)
 
 
-def _plan(recording: Recording, speed: float | None) -> Iterator[tuple[float, bytes | Exception]]:
-    """Give each chunk, and the failure behind the last one, with the seconds to wait before it."""
+def _plan(recording: Recording, speed: float | None) -> Iterator[tuple[float, bytes | _Raised]]:
+    """Give each chunk, and what is raised behind the last one, with the seconds to wait before it."""
+    speed = recording.speed if speed is None else speed
     times = [at / speed for at in recording.offsets] if recording.offsets and speed else None
     start = time.monotonic()
     for position, chunk in enumerate(recording.chunks):
         yield (times[position] - (time.monotonic() - start) if times else 0.0), chunk
+    if recording.interruption is not None:
+        yield 0.0, recording.interruption
     if recording.failure is not None:
         package = http_package()
         error = package.ReadTimeout if recording.failure.kind == "timeout" else package.ReadError
         yield 0.0, error(recording.failure.message)
 
 
-def _give(chunk: bytes | Exception) -> bytes:
-    if isinstance(chunk, Exception):
-        raise chunk
-    return chunk
+def _give(chunk: bytes | _Raised) -> bytes:
+    if isinstance(chunk, bytes):
+        return chunk
+    raise chunk
+
+
+def playable(recorded: Any, speed: float | None) -> Recording:
+    """Return the recording that something stands for, if it can be played at that speed.
+
+    Raises:
+        OSError, ValueError, TypeError: as `recording_of` does.
+        ValueError: if there is a speed, and the recording has no times.
+    """
+    recording = recording_of(recorded)
+    if speed and recording.offsets is None and is_stream(recording.content_type):
+        raise ValueError(
+            f"this recording has no times, so that it has no pace to be played at with speed={speed:g}: "
+            "leave speed out, or give it a pace, such as recording.paced(0.03)"
+        )
+    return recording
+
+
+def unstreamed(recording: Recording) -> Recording:
+    """Return the answer to the same request without ``stream=True``: the message as JSON, or what there was instead."""
+    if not is_stream(recording.content_type):
+        return recording
+    plain = dataclasses.replace(recording, content_type="application/json", failure=None, interruption=None)
+    try:
+        message = collect(from_sse([recording.body()]))
+    except StreamAPIError as error:
+        body = json.dumps(error.body).encode()
+        return dataclasses.replace(plain, status=error.status_code, chunks=(body,), offsets=None)
+    except StreamError as error:
+        fault = Failure("connection", f"the recording holds no whole message: {error}")
+        broken = dataclasses.replace(plain, chunks=(), offsets=None, failure=recording.failure or fault)
+        return dataclasses.replace(broken, interruption=recording.interruption)
+    body = message.to_json(indent=None, warnings=False).encode()
+    offsets = recording.offsets and recording.offsets[-1:]  # it comes when the last event does
+    return dataclasses.replace(plain, chunks=(body,), offsets=offsets)
 
 
 class _Chunks:
@@ -112,10 +154,12 @@ def sse_response(recording: Recorded, *, speed: float | None = None) -> Any:
 
     Args:
         recording: a recording, the path of a file that holds one, or a list of events.
-        speed: how fast to play, where 1 is the recorded pace and 0, or None, is all at once.
+        speed: how fast to play, where 1 is the recorded pace and 0 is all at once. None is all at once, too, but for
+            a recording that is `Recording.paced`.
 
     Raises:
         OSError, ValueError: if a file cannot be read, or is damaged.
+        ValueError: if there is a speed, and the recording has no times.
         TypeError: if ``recording`` is nothing of the kind.
 
     Example:
@@ -131,7 +175,7 @@ def sse_response(recording: Recorded, *, speed: float | None = None) -> Any:
     """
     import httpx  # noqa: PLC0415 - which respx brings, and nothing else here needs
 
-    return answer(httpx, recording_of(recording), speed)
+    return answer(httpx, playable(recording, speed), speed)
 
 
 class Replay:
@@ -156,12 +200,13 @@ def replay(path: Recorded, *, speed: float | None = None, sleep: Sleep | None = 
 
     Args:
         path: the path of a file, a recording, or a list of events.
-        speed: how fast to play, where 1 is the recorded pace and 0, or None, is all at once. A
-            recording without times is played at once.
+        speed: how fast to play, where 1 is the recorded pace and 0 is all at once. None is all at once, too, but for
+            a recording that is `Recording.paced`.
         sleep: waits for so many seconds, instead of `time.sleep` and `anyio.sleep`.
 
     Raises:
         OSError, ValueError: if the file cannot be read, or is damaged.
+        ValueError: if there is a speed, and the recording has no times.
         TypeError: if ``path`` is nothing of the kind.
 
     Example:
@@ -170,4 +215,4 @@ def replay(path: Recorded, *, speed: float | None = None, sleep: Sleep | None = 
         >>> list(iter_text(replay("answer.sse")))
         ['Hello, ', 'world!']
     """
-    return Replay(recording_of(path), speed, sleep)
+    return Replay(playable(path, speed), speed, sleep)
