@@ -193,8 +193,8 @@ def test_restarts_are_seen_one_by_one(mode: Mode, watcher: Watcher, monkeypatch:
     assert len(watcher.ends) == 2
 
 
-# Closing somebody's generator leaves the SDK's below it suspended, and trio says so: only its maker could close that.
-@pytest.mark.filterwarnings("ignore:Async generator 'anthropic\\._streaming\\.AsyncStream\\.__stream__':ResourceWarning")
+# Closing a generator leaves the SDK's below it suspended, and trio says so: only its maker could close that.
+@pytest.mark.filterwarnings("ignore:Async generator .*AsyncStream.__stream__:ResourceWarning")
 def test_leaving_early_is_seen_at_once(mode: Mode, watcher: Watcher) -> None:
     """A generator is closed; of a proxy, the stream is closed, and the response with it."""
 
