@@ -160,6 +160,28 @@ def _() -> None:
             list(stream.tool_calls())
 
 
+@row("a tool call that is cut")
+def _() -> None:
+    start = next(i for i, event in enumerate(CALL) if event.get("delta", {}).get("type") == "input_json_delta")
+    pieces = [{"type": "input_json_delta", "partial_json": '{"unit": "C", "city": "Par'}]
+    cut = [*CALL[:start], *({**CALL[start], "delta": piece} for piece in pieces)]
+    theirs, ours = sides(cut)
+    message = final(theirs())
+    assert (message.content[1].input, message.stop_reason) == ({"unit": "C"}, None)
+    with ours() as stream, pytest.raises(StreamTruncatedError):
+        list(stream.tool_calls())
+
+
+@row("a refusal behind a tool call")
+def _() -> None:
+    events = [*CALL[:-2], {**CALL[-2], "delta": {"stop_reason": "refusal", "stop_sequence": None}}, CALL[-1]]
+    theirs, ours = sides(events)
+    assert [block.type for block in final(theirs()).content] == ["text", "tool_use"]
+    with ours() as stream:
+        assert list(stream.tool_calls()) == []
+        assert stream.to_param() is None
+
+
 # -- order --
 
 
@@ -225,6 +247,19 @@ def _() -> None:
     with pytest.raises(package.ReadError):
         final(theirs())
     assert final(ours()).stop_reason == "end_turn"
+
+
+@row("a model that says nothing more, while pings come")
+def _() -> None:
+    pings = [{"type": "ping"}] * 30
+    recording = Recording.from_events([*HELLO[:3], *pings, *HELLO[3:]]).paced(0.02)
+
+    def client() -> Any:
+        return Mode("sync").client(recording)
+
+    assert final(client().messages.stream(**REQUEST)).stop_reason == "end_turn"
+    with pytest.raises(anthropic.APITimeoutError):
+        final(open_stream(client(), **REQUEST, idle_timeout=0.1))
 
 
 @row("reading on after an error or a close")
@@ -319,6 +354,7 @@ def _() -> None:
     assert mode.run(lambda: twice(lambda client: open_stream(client, **REQUEST))) == ["Hello, world!"] * 2
 
 
+@pytest.mark.slow  # one of them is about seconds that pass
 @pytest.mark.parametrize("name", ROWS)
 def test_a_row(name: str) -> None:
     """Each side does what the row says."""
