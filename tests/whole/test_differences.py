@@ -28,7 +28,8 @@ from claude_stream.testing import Recording, message_events
 from tests.nets import http_of_the_sdk
 from tests.support import REQUEST, WITH_TODAYS_HELPER, Mode, merged
 
-PAGE = Path(__file__).parents[2] / "docs" / "explanation.md"
+ROOT = Path(__file__).parents[2]
+PAGE = ROOT / "docs" / "explanation.md"
 HELLO = message_events("Hello, world!")
 CALL = message_events("Let me see.", ("get_weather", {"city": "Paris"}))
 
@@ -365,3 +366,13 @@ def test_the_table_has_these_rows() -> None:
     """The page has each of them, in this order, and no other."""
     section = PAGE.read_text().partition("| where | the SDK's helper | here |\n")[2].partition("\n\n")[0]
     assert re.findall(r"^\| (.*?) \| .* \| .* \|$", section, re.MULTILINE)[1:] == [*ROWS]
+
+
+def test_the_readmes_comparison_is_shown() -> None:
+    """Each row names a test that looks at both sides, or a row of the benchmark."""
+    section = (ROOT / "README.md").read_text().partition("| what happens |")[2].partition("\n\n")[0]
+    shown = re.findall(r"\| (test|benchmark): (.*?) \|$", section, re.MULTILINE)
+    assert len(shown) == section.count("\n") - 1 > 5
+    benchmarks = (ROOT / "docs" / "benchmarks.md").read_text()
+    for kind, name in shown:
+        assert name in ROWS if kind == "test" else name in benchmarks, name

@@ -10,15 +10,16 @@ import re
 import runpy
 import subprocess
 import sys
+from collections.abc import Iterator
 from pathlib import Path
 from typing import Any
 
-import anthropic
 import pytest
 
 import claude_stream
 from claude_stream.testing import Recording, async_replay_client, message_events, replay_client
 from claude_stream.testing._http import http_package
+from tests.loopback import Loopback
 from tests.support import body_of
 
 ROOT = Path(__file__).parents[2]
@@ -74,14 +75,21 @@ def test_every_public_function_has_an_example() -> None:
     assert bare == ["Part", "ToolInput", "ToolInputError"]  # an alias, and two that are only ever received
 
 
-@pytest.mark.parametrize("page", PAGES, ids=lambda page: str(page.relative_to(ROOT)))
-def test_pages(page: Path, capsys: pytest.CaptureFixture[str], monkeypatch: pytest.MonkeyPatch) -> None:
-    """The Python blocks of a page run one after the other; a `text` block behind one is what it prints.
+@pytest.fixture
+def api(monkeypatch: pytest.MonkeyPatch) -> Iterator[None]:
+    """Give clients that a page makes a key and a server as a user may: in the environment, not behind their back."""
+    events = message_events("Hello, world!", chunk=7)
+    with Loopback((body_of(events), "finish")) as server:
+        monkeypatch.setenv("ANTHROPIC_BASE_URL", server.url)
+        monkeypatch.setenv("ANTHROPIC_API_KEY", "key")
+        yield
 
-    Clients that they make for the live API answer from a recording here.
-    """
-    monkeypatch.setattr(anthropic, "Anthropic", lambda: replay_client("answer.sse"))
-    monkeypatch.setattr(anthropic, "AsyncAnthropic", lambda: async_replay_client("answer.sse"))
+
+@pytest.mark.socket
+@pytest.mark.usefixtures("api")
+@pytest.mark.parametrize("page", PAGES, ids=lambda page: str(page.relative_to(ROOT)))
+def test_pages(page: Path, capsys: pytest.CaptureFixture[str]) -> None:
+    """The Python blocks of a page run one after the other; a `text` block behind one is what it prints."""
     blocks = re.findall(r"^```([^\n]+)\n(.*?)^```", page.read_text(), re.MULTILINE | re.DOTALL)
     names: dict[str, Any] = {"__name__": "example"}
     before = ""
