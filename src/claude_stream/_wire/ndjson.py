@@ -28,15 +28,18 @@ class NDJSONDecoder(Step[bytes | str, Wire | Exception]):
 
     def feed(self, item: bytes | str) -> Iterable[Wire | Exception]:
         """Take the next chunk and return the events that are now whole."""
-        chunk = item.encode("utf-8", "surrogatepass") + b"\n" if isinstance(item, str) else _bytes(item)
-        lines = chunk.split(b"\n")
-        if len(lines) > 1 and self._line:
+        if isinstance(item, str):
+            chunk = (b"\n" if self._line else b"") + item.encode("utf-8", "surrogatepass")  # it begins a line
+        else:
+            chunk = _bytes(item)
+        *lines, rest = chunk.split(b"\n")
+        if lines and self._line:
             lines[0] = b"".join((*self._line, lines[0]))
             self._line.clear()
-        if unfinished := lines.pop():
-            self._line.append(unfinished)
-        if isinstance(item, str) and not lines[-1]:
-            lines.pop()  # the text had its line end, which is no line more
+        if isinstance(item, str) and _is_event(rest):
+            lines.append(rest)  # the next chunk would tell that it is whole, and may be long in coming
+        elif rest:
+            self._line.append(rest)
         return [event for line in lines for event in self._take(line)]
 
     def finish(self) -> Iterable[Wire | Exception]:
@@ -58,6 +61,13 @@ class NDJSONDecoder(Step[bytes | str, Wire | Exception]):
         if is_object(event):
             return (event,)
         return (StreamProtocolError(f"line {self._count} is not a JSON object: {excerpt(line)}"),)
+
+
+def _is_event(line: bytes) -> bool:
+    try:
+        return is_object(parse(line))
+    except ValueError:
+        return False
 
 
 def _bytes(item: object) -> bytes:
