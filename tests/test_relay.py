@@ -364,16 +364,6 @@ def test_what_ends_a_thread_is_never_a_frame(mode: Mode, exc: type[BaseException
     assert source.closed == 1
 
 
-@SYNC_MODE
-def test_a_relay_that_is_dropped_closes(mode: Mode) -> None:
-    """At once, and not when Python's collector finds what it reads."""
-    source = Closing(EVENTS)
-    relay = to_sse(source.of(mode))
-    next(relay)
-    del relay
-    assert source.closed == 1
-
-
 class Waiting(Closing):
     """Events, and then silence."""
 

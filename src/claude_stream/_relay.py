@@ -119,9 +119,6 @@ class _Relay(Reader[bytes, MessageT]):
             raise
         raise StopIteration
 
-    def __del__(self) -> None:
-        self._stop()  # frameworks drop bodies, and the SDK's stream would wait for Python's collector to find it
-
     def _stop(self) -> None:
         try:
             self.close()
