@@ -27,12 +27,12 @@ text { font: 13px system-ui, sans-serif; fill: #1f2328 }
 .figure { text-anchor: end }
 .met { fill: #1a7f64 }
 .missed { fill: none; stroke: #b35900; stroke-width: 2; stroke-dasharray: 5 3 }
-.target { stroke: #59636e; stroke-width: 2 }
+.target { stroke: #1f2328; stroke-width: 2 }
 @media (prefers-color-scheme: dark) {
   text { fill: #e6edf3 }
   .met { fill: #3fb68b }
   .missed { stroke: #f0883e }
-  .target { stroke: #9198a1 }
+  .target { stroke: #e6edf3 }
 }"""
 
 
@@ -80,7 +80,7 @@ def _bar(row: Row, y: int) -> Iterator[str]:
     yield f'<text x="{_LEFT}" y="{y + 13}">{escape(row.case)}</text>'
     yield f'<text class="figure" x="{_RIGHT}" y="{y + 13}">{escape(f"{ratio} ({target}{missed})")}</text>'
     yield (
-        f'<rect class="{"met" if row.met else "missed"}" x="{_LEFT}" y="{y + 19}" width="{length(margin(row)):.1f}" '
+        f'<rect class="{"met" if row.met else "missed"}" x="{_LEFT}" y="{y + 21}" width="{length(margin(row)):.1f}" '
         'height="14"/>'
     )
-    yield f'<line class="target" x1="{_LEFT + _LINE}" x2="{_LEFT + _LINE}" y1="{y + 16}" y2="{y + 36}"/>'
+    yield f'<line class="target" x1="{_LEFT + _LINE}" x2="{_LEFT + _LINE}" y1="{y + 18}" y2="{y + 38}"/>'
