@@ -23,6 +23,7 @@ from ._drive.reader import Stage
 from ._drive.source import Chunks
 from ._drive.sync import Reader
 from ._sources import AsyncBetaSource, AsyncSource, BetaSource, Source
+from ._steps.blocks import ToolInput
 from ._steps.frames import Frames, Framing
 from ._steps.parts import Part
 from ._wire.ndjson import NDJSONDecoder, ndjson_frame
@@ -32,8 +33,8 @@ logger = logging.getLogger("claude_stream")
 
 MessageT = TypeVar("MessageT", default=Message)
 OnError: TypeAlias = Callable[[Exception], object]
-Shown: TypeAlias = Reader[str, MessageT] | Reader[Part, MessageT]
-AsyncShown: TypeAlias = AsyncReader[str, MessageT] | AsyncReader[Part, MessageT]
+Shown: TypeAlias = Reader[str, MessageT] | Reader[Part, MessageT] | Reader[ToolInput, MessageT]
+AsyncShown: TypeAlias = AsyncReader[str, MessageT] | AsyncReader[Part, MessageT] | AsyncReader[ToolInput, MessageT]
 
 SSE_HEADERS: Mapping[str, str] = {
     # What the API itself sends. UTF-8 is the only encoding that server-sent events have; said here, no framework adds
@@ -189,7 +190,7 @@ def to_sse(source: BetaSource, /, *, on_error: OnError | None = None) -> Reader[
 @overload
 def to_sse(source: AsyncBetaSource, /, *, on_error: OnError | None = None) -> AsyncReader[bytes, BetaMessage]: ...
 def to_sse(source: Any, /, *, on_error: OnError | None = None) -> Any:
-    """Yield a stream as server-sent events, one whole frame of bytes for each thing in it: the body of a response.
+    r"""Yield a stream as server-sent events, one whole frame of bytes for each thing in it: the body of a response.
 
     Events go on as the API sent them, pings and events of unknown types included, so that any client of the Anthropic
     API can read from such a relay. What `iter_text`, `iter_thinking`, `iter_parts` and `iter_progress` give goes on in
@@ -226,11 +227,13 @@ def to_sse(source: Any, /, *, on_error: OnError | None = None) -> Any:
 
     Example:
         >>> from claude_stream import iter_text, to_sse
+        >>> next(to_sse(events))[:40]
+        b'id: 1\nevent: message_start\ndata: {"type"'
         >>> for frame in to_sse(iter_text(events)):
-        ...     print(frame.decode().splitlines()[:3])
-        ['id: 1', 'event: text', 'data: {"type":"text","text":"Hello, "}']
-        ['id: 2', 'event: text', 'data: {"type":"text","text":"world!"}']
-        ['id: 3', 'event: done', 'data: {"type":"done","stop_reason":"end_turn","usage":{"input_tokens":10,...}}']
+        ...     print(frame.decode().splitlines()[1])
+        event: text
+        event: text
+        event: done
     """
     return _relay(source, SSEFrames(), on_error, raises=False)
 
