@@ -46,9 +46,9 @@ def keywords(events: Iterable[RawMessageStreamEvent], chunks: Iterable[bytes]) -
     collect(events, separator="\n")  # type: ignore[call-overload]
     from_sse(chunks, strict=False)  # type: ignore[call-overload]
     to_sse(iter_text(events), beta=True)  # type: ignore[call-overload]
-    to_sse(iter_blocks(events))  # type: ignore[call-overload]
-    to_ndjson(iter_tool_calls(events))  # type: ignore[call-overload]
-    to_ndjson(chunks)  # type: ignore[call-overload]
+    to_sse(iter_blocks(events))  # type: ignore[arg-type]
+    to_ndjson(iter_tool_calls(events))  # type: ignore[arg-type]
+    to_ndjson(chunks)  # type: ignore[arg-type]
     Accumulator(strict=False)  # type: ignore[call-overload]
 
 
