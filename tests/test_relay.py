@@ -355,13 +355,30 @@ async def test_a_close_closes(mode: Mode, to: Any) -> None:
 @SYNC_MODE
 @pytest.mark.parametrize("exc", [KeyboardInterrupt, SystemExit, GeneratorExit])
 def test_what_ends_a_thread_is_never_a_frame(mode: Mode, exc: type[BaseException]) -> None:
-    """Ctrl-C passes, and closes the stream."""
+    """It passes, and the stream is closed."""
     source = Closing(failing(exc(), EVENTS[:1]))
     relay = to_sse(source.of(mode))
     next(relay)
     with pytest.raises(exc):
         next(relay)
     assert source.closed == 1
+
+
+@ASYNC_MODES
+def test_ctrl_c_is_never_a_frame(mode: Mode) -> None:
+    """It passes, and the stream is closed."""
+
+    class Interrupted(Closing):
+        async def __anext__(self) -> Any:
+            raise KeyboardInterrupt
+
+    async def main() -> None:
+        source = Interrupted(EVENTS)
+        with pytest.raises(KeyboardInterrupt):
+            await anext(to_sse(source))
+        assert source.closed == 1
+
+    mode.run(main)
 
 
 class Waiting(Closing):
@@ -414,18 +431,19 @@ def test_a_close_that_hangs_holds_no_cancellation_up(mode: Mode, monkeypatch: py
     mode.run(main)
 
 
-@ASYNC_MODES
-def test_a_coroutine_that_is_dropped(mode: Mode) -> None:
-    """A read that is thrown away in the middle may not wait for anything, and does not try to."""
+def test_a_read_that_is_thrown_away() -> None:
+    """It may not wait for anything, and does not try to: not in its event loop, nor behind the end of that."""
 
-    async def main() -> None:
-        relay = to_sse(Waiting([]))
-        read = relay.__anext__()
+    async def begin() -> Any:
+        read = to_sse(Waiting([])).__anext__()
         read.send(None)
-        read.close()
+        return read
 
-    if mode.name == "asyncio":
-        mode.run(main)
+    async def begin_and_close() -> None:
+        (await begin()).close()
+
+    anyio.run(begin_and_close)
+    anyio.run(begin).close()
 
 
 @ASYNC_MODES

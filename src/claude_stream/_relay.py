@@ -143,15 +143,17 @@ class _AsyncRelay(AsyncReader[bytes, MessageT]):
         except StopAsyncIteration:
             await self._stop()
             raise
-        except anyio.get_cancelled_exc_class():
-            with anyio.move_on_after(_CLOSE_SECONDS, shield=True):
-                await self._stop()
-            raise
         except Exception as exc:
             if exc is not self._error:
                 raise  # of somebody who reads at the same time: the stream goes on
             await self._stop()
             frame = self._end_of.frame(exc)
+        except GeneratorExit:
+            raise  # the read was thrown away, and nothing can be awaited in it any more
+        except BaseException:
+            with anyio.move_on_after(_CLOSE_SECONDS, shield=True):
+                await self._stop()
+            raise
         if frame is None:
             raise StopAsyncIteration
         return frame
