@@ -84,6 +84,14 @@ def test_nesting_deeper_than_pydantic_goes() -> None:
     assert json.loads(to_line(deep(300))) == deep(300)
 
 
+@pytest.mark.parametrize("end", "\n\r\x0b\x0c\x1c\x1d\x1e\x85\u2028\u2029")
+def test_what_anybody_takes_for_a_line_end_is_escaped(end: str) -> None:
+    """What `str.splitlines` splits at, and HTTP packages with it, is no end of our line."""
+    line = to_line({f"a{end}b": f"\u20ac{end}"})
+    assert len(line.decode().splitlines()) == 1
+    assert parse(line) == {f"a{end}b": f"\u20ac{end}"}
+
+
 @given(JSON)
 def test_what_is_written_is_one_line_and_the_same_value(value: object) -> None:
     """Whatever splits it, `str.splitlines` included; lone surrogates, NUL and line ends are in it all the same."""
