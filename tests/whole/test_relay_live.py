@@ -104,24 +104,28 @@ console.log(JSON.stringify(found));
 """
 
 
-def javascript_sdk(config: pytest.Config) -> Path:
-    """Return a folder in which Node finds the JavaScript SDK: installed once, into pytest's cache."""
-    folder = config.cache.mkdir("javascript-sdk")  # type: ignore[union-attr]
+@pytest.fixture
+def javascript_sdk(pytestconfig: pytest.Config, tmp_path: Path) -> Path:
+    """A folder in which Node finds the JavaScript SDK: installed once, into pytest's cache if there is one."""
+    cache = getattr(pytestconfig, "cache", None)
+    folder: Path = cache.mkdir("javascript-sdk") if cache else tmp_path
     if shutil.which("node") is None or shutil.which("npm") is None:
         pytest.skip("there is no Node here to run the JavaScript SDK")
-    if not (folder / "node_modules" / "@anthropic-ai" / "sdk").is_dir():
-        install = ["npm", "install", "--silent", "--no-audit", "--no-fund", "--prefix", str(folder)]
-        installed = subprocess.run([*install, "@anthropic-ai/sdk@1"], check=False, capture_output=True, text=True)
-        if installed.returncode:
-            pytest.skip(f"the JavaScript SDK cannot be installed here: {installed.stderr or installed.stdout}")
+    if not (folder / "node_modules" / "@anthropic-ai" / "sdk" / "package.json").is_file():
+        quick = ["--silent", "--no-audit", "--no-fund", "--fetch-retries=0"]
+        install = ["npm", "install", *quick, "--prefix", str(folder), "@anthropic-ai/sdk@1"]
+        try:
+            subprocess.run(install, check=True, capture_output=True, text=True, timeout=PATIENCE)
+        except subprocess.SubprocessError as exc:
+            pytest.skip(f"the JavaScript SDK cannot be installed here: {exc}")
     return folder
 
 
 @pytest.mark.process
 @pytest.mark.slow
-def test_the_javascript_sdk_reads_lines_of_json(request: pytest.FixtureRequest) -> None:
+def test_the_javascript_sdk_reads_lines_of_json(pytestconfig: pytest.Config, javascript_sdk: Path) -> None:
     """Its `MessageStream.fromReadableStream` gives the same final message for every recording; a failure breaks it."""
-    recordings = request.config.getoption("--claude-recordings")
+    recordings = pytestconfig.getoption("--claude-recordings")
     bodies = [file.read_bytes() for file in sorted(recordings.glob("*.sse"))] if recordings else []
     bodies += [body_of(EVENTS), body_of(message_events("a\u2028b\x85\r\n\0", ("tool", {"a": [1]})))]
     cases = [
@@ -132,7 +136,7 @@ def test_the_javascript_sdk_reads_lines_of_json(request: pytest.FixtureRequest) 
     cases.append({"sse": body_of(EVENTS).decode(), "lines": lines, "breaks": True})
     found = subprocess.run(
         ["node", "--input-type=module", "-e", READ_NDJSON],
-        cwd=javascript_sdk(request.config),
+        cwd=javascript_sdk,
         input=json.dumps(cases),
         check=True,
         capture_output=True,
