@@ -13,6 +13,8 @@ import pytest
 import claude_stream
 from claude_stream import (
     Accumulator,
+    RefusalError,
+    StopReasonError,
     StreamAPIError,
     StreamConnectionError,
     StreamError,
@@ -23,6 +25,7 @@ from claude_stream import (
     collect,
     from_sse,
 )
+from claude_stream._errors import api_error, as_event
 from claude_stream.testing import message_events
 from tests.faults import error_event
 from tests.support import Mode, body_of
@@ -191,3 +194,60 @@ def test_bad_json_is_the_cause() -> None:
     with pytest.raises(StreamProtocolError) as caught:
         collect(from_sse([b"data: {oops\n\n"]))
     assert isinstance(caught.value.__cause__, ValueError)
+
+
+GENERAL = {"type": "error", "error": {"type": "api_error", "message": "The answer could not be completed."}}
+
+
+OTHERS = [
+    StreamError,
+    StreamConnectionError,
+    StreamTruncatedError,
+    StreamTimeoutError,
+    StreamProtocolError,
+    StopReasonError,
+    RefusalError,
+    ToolInputError,
+]
+
+
+@pytest.mark.parametrize("cls", OTHERS)
+def test_a_client_learns_of_a_failure_that_it_happened_and_no_more(cls: type[StreamError]) -> None:
+    """Nothing of the message, which may quote the stream, is in the event."""
+    assert cls("secret").as_event() == GENERAL
+
+
+def test_a_client_learns_of_an_error_of_the_api_what_the_api_said() -> None:
+    """Its type, its message and its ID of the request; not the details, not what we say of the stream."""
+    said = {"type": "overloaded_error", "message": "Overloaded", "details": {"secret": 1}}
+    error = api_error({"type": "error", "error": said, "request_id": "req_1"})
+    assert error.as_event() == {
+        "type": "error",
+        "error": {"type": "overloaded_error", "message": "Overloaded"},
+        "request_id": "req_1",
+    }
+
+
+@pytest.mark.parametrize(
+    ("body", "kind"),
+    [
+        (None, "api_error"),
+        ("oops", "api_error"),
+        ({"error": "secret", "request_id": 1}, "api_error"),
+        ({"error": {"type": ["x"], "message": {"a": 1}}}, "api_error"),
+        ({"error": {"type": "tea_break"}}, "tea_break"),
+        ({"error": {"type": "throttlingException"}}, "rate_limit_error"),  # Bedrock's name for it
+    ],
+)
+def test_the_event_of_an_error_of_any_shape(body: Any, kind: str) -> None:
+    """It is the API's `error` event, with an API's type, whatever the body was."""
+    assert api_error(body).as_event() == {"type": "error", "error": {**GENERAL["error"], "type": kind}}
+
+
+def test_the_event_of_an_exception_that_is_not_ours() -> None:
+    """The answer to a refused request says what the API said; of all others nothing is told."""
+    assert as_event(ValueError("secret")) == GENERAL
+    said = {"type": "error", "error": {"type": "overloaded_error", "message": "Overloaded"}}
+    error = anthropic.APIStatusError.__new__(anthropic.APIStatusError)
+    error.body = said
+    assert as_event(error) == said

@@ -104,6 +104,21 @@ class StreamError(anthropic.APIError):
         self.retryable = False
         self.content_started = False
 
+    def as_event(self) -> dict[str, Any]:
+        """Return the API's ``error`` event that tells a client of this: what a relay sends on.
+
+        There is nothing in it that a client should not see: what the API itself said is passed on, with its ID of the
+        request; of everything else, only that it happened.
+
+        Example:
+            >>> from claude_stream import StreamTruncatedError
+            >>> StreamTruncatedError("the stream ended early, in content block 0").as_event()["error"]
+            {'type': 'api_error', 'message': 'The answer could not be completed.'}
+
+        Source: https://docs.claude.com/en/docs/build-with-claude/streaming#error-events
+        """
+        return _error_event()
+
     def __str__(self) -> str:
         return self.message
 
@@ -149,6 +164,11 @@ class StreamAPIError(StreamError, anthropic.APIStatusError):
             self.request_id = body.get("request_id")
         # The SDK's own rule for sending a request again, read from `_should_retry` in its base client.
         self.retryable = self._type is not None and (self._status in (408, 409, 429) or self._status >= 500)
+
+    def as_event(self) -> dict[str, Any]:
+        """Return the API's ``error`` event with its type, its message and its ID of the request, and no more."""
+        event = _error_event(self._type or self.type, self.api_message)
+        return {**event, "request_id": self.request_id} if isinstance(self.request_id, str) else event
 
 
 class StreamBadRequestError(StreamAPIError, anthropic.BadRequestError):
@@ -345,6 +365,21 @@ _BEDROCK_TYPES = {
 def _error_object(body: object) -> dict[str, Any]:
     error = body.get("error") if is_object(body) else None
     return error if is_object(error) else {}
+
+
+def _error_event(kind: object = None, message: object = None) -> dict[str, Any]:
+    error = {
+        "type": kind if isinstance(kind, str) else "api_error",
+        "message": message if isinstance(message, str) else "The answer could not be completed.",
+    }
+    return {"type": "error", "error": error}
+
+
+def as_event(exc: Exception) -> dict[str, Any]:
+    """Return the API's ``error`` event for whatever ended a stream; see `StreamError.as_event`."""
+    if isinstance(exc, anthropic.APIStatusError) and not isinstance(exc, StreamError):
+        exc = api_error(exc.body)  # the answer to a request that was awaited as a source
+    return exc.as_event() if isinstance(exc, StreamError) else _error_event()
 
 
 def api_error(body: object) -> StreamAPIError:

@@ -1,8 +1,12 @@
-"""Plain JSON data, as it comes off the wire: its types, telling what it is, copying it, showing it in a message."""
+"""Plain JSON data, as on the wire: its types, telling what it is, copying it, reading and writing it, showing it."""
 
 from __future__ import annotations
 
+import json
 from typing import Any, TypeAlias, TypeGuard
+
+import jiter
+from pydantic_core import to_json, to_jsonable_python
 
 Wire: TypeAlias = dict[str, Any]
 """One event inside this library: the JSON object that the API sent."""
@@ -28,6 +32,48 @@ def copy_json(value: Any) -> Any:
     if is_array(value):
         return [copy_json(item) if isinstance(item, (dict, list)) else item for item in value]
     return value
+
+
+def parse(data: bytes) -> Any:
+    """Return the value of a JSON text.
+
+    Raises:
+        ValueError: if it is none.
+    """
+    try:
+        return jiter.from_json(data)
+    except ValueError:
+        # The one thing that json allows and jiter does not is half of a surrogate pair. The SDK uses json.
+        if rb"\u" not in data:
+            raise
+    try:
+        return json.loads(data)
+    except RecursionError as exc:  # which jiter has as a ValueError
+        raise ValueError("it is nested too deeply") from exc
+
+
+def to_line(value: Any) -> bytes:
+    """Return the value as JSON on one line, whatever its reader takes for the end of a line.
+
+    Some split at U+0085, U+2028 and U+2029 as well, as `str.splitlines` does: those are escaped. What is not a number
+    is null, as JavaScript writes it.
+
+    Raises:
+        ValueError: if it cannot be written as JSON.
+    """
+    try:
+        line = to_json(value, inf_nan_mode="null")
+    except ValueError:  # half of a surrogate pair, or nesting deeper than pydantic goes
+        try:
+            dumped = json.dumps(value, allow_nan=False, default=to_jsonable_python, separators=(",", ":"))
+        except RecursionError as exc:
+            raise ValueError("it is nested too deeply") from exc
+        return dumped.encode("ascii")
+    if line.isascii():
+        return line
+    return (
+        line.replace(b"\xc2\x85", rb"\u0085").replace(b"\xe2\x80\xa8", rb"\u2028").replace(b"\xe2\x80\xa9", rb"\u2029")
+    )
 
 
 def excerpt(value: object, limit: int = 200) -> str:

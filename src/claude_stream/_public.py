@@ -42,7 +42,7 @@ from ._iterators import (
 )
 from ._message_stream import AsyncMessageStream, MessageStream
 from ._open import open_stream
-from ._relay import from_sse
+from ._relay import SSE_HEADERS, from_ndjson, from_sse, to_ndjson, to_sse
 from ._sources import AnyAsyncSource, AnySource, AsyncBetaSource, AsyncSource, BetaSource, Source
 from ._steps.accumulator import Accumulator
 from ._steps.blocks import ToolInput
@@ -62,7 +62,7 @@ from ._usage import Iteration, Usage
 from ._wire.events import UnknownEvent
 from ._wrap import wrap_client
 
-__all__ = [
+__all__ = [  # noqa: RUF022 - in the plain order, which a test can check
     "Accumulator",
     "AnyAsyncSource",
     "AnySource",
@@ -79,6 +79,7 @@ __all__ = [
     "Part",
     "Reader",
     "RefusalError",
+    "SSE_HEADERS",
     "ServerToolPart",
     "Source",
     "StopReasonError",
@@ -110,6 +111,7 @@ __all__ = [
     "UsageTally",
     "collect",
     "ensure_finished",
+    "from_ndjson",
     "from_sse",
     "iter_blocks",
     "iter_events",
@@ -120,6 +122,8 @@ __all__ = [
     "iter_tool_inputs",
     "open_stream",
     "tap",
+    "to_ndjson",
+    "to_sse",
     "with_restarts",
     "with_timeout",
     "wrap_client",

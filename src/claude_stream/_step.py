@@ -20,6 +20,9 @@ Out_co = TypeVar("Out_co", covariant=True)
 class Step(ABC, Generic[In_contra, Out_co]):
     """The base of all steps."""
 
+    frames = ""
+    """What a relay calls the frames of its results, where they are more than events and less than content blocks."""
+
     @abstractmethod
     def feed(self, item: In_contra) -> Iterable[Out_co]:
         """Take one item and return what it gives, which may be nothing or several results.

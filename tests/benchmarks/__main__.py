@@ -15,7 +15,8 @@ from pathlib import Path
 from .cases import full, quick
 from .clients import SDK_TRACES
 from .measure import Row
-from .report import markdown, report, table
+from .picture import picture
+from .report import markdown, report, rows_of, table
 
 
 def main() -> int:
@@ -23,11 +24,21 @@ def main() -> int:
     parser.add_argument("--quick", action="store_true", help="only what has a target; fail if half of one is missed")
     parser.add_argument("--json", type=Path, metavar="FILE", help="write all figures to a file")
     parser.add_argument("--markdown", type=Path, metavar="JSON", help="measure nothing: make a page of such a file")
-    parser.add_argument("--write", type=Path, metavar="FILE", help="where to write the page, if not to the output")
+    parser.add_argument(
+        "--write",
+        type=Path,
+        metavar="FILE",
+        help="where to write the page, and beside it its picture, if not to the output",
+    )
     options = parser.parse_args()
     if options.markdown:
-        page = markdown(json.loads(options.markdown.read_text()))
-        options.write.write_text(page) if options.write else print(page, end="")
+        found = json.loads(options.markdown.read_text())
+        if options.write:
+            beside = options.write.with_suffix(".svg")
+            beside.write_text(picture(rows_of(found)))
+            options.write.write_text(markdown(found, beside.name))
+        else:
+            print(markdown(found), end="")
         return 0
     start = time.monotonic()
     rows = measure(short=options.quick)

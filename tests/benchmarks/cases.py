@@ -56,6 +56,12 @@ SNAPSHOTS = [
     )
 ]
 FURTHER_ASYNC = [Case(LIMITED, "limited", "ours", "at most", 2.5)]
+RELAY = [
+    Case(
+        "to_sse(open_stream); against to_json() of every event of messages.stream", "relay", "helper as JSON", target=10
+    ),
+    Case("to_sse(open_stream); against open_stream: text, message, usage, timing", "relay", "ours", "at most", 2),
+]
 MORE = [
     Case("iter_events(create()); against bare iteration of the same stream", "iter_events", "raw", "at most"),
     Case("collect(create()); against messages.stream: message", "collect", "helper message"),
@@ -117,6 +123,8 @@ def full() -> list[Measurement]:
         partial(text, EVENTS, FURTHER, seconds=4),
         partial(text, 16_000, SNAPSHOTS, seconds=1, least=2),
         partial(text, EVENTS, FURTHER_ASYNC, "asyncio", seconds=3),
+        partial(text, EVENTS, RELAY, seconds=4),
+        partial(text, EVENTS, untargeted(RELAY), "asyncio", seconds=1, least=2),
         partial(text, EVENTS, MORE, seconds=1, least=2),
         partial(layers, EVENTS, 4),
         *traced("sync", TRACED),
@@ -156,6 +164,7 @@ def quick() -> list[Measurement]:
         partial(text, EVENTS, FURTHER, seconds=2),
         partial(text, 16_000, SNAPSHOTS, seconds=1, least=1),
         partial(text, EVENTS, FURTHER_ASYNC, "asyncio", seconds=2),
+        partial(text, EVENTS, RELAY, seconds=2),
         *traced("sync", TRACED[:1], seconds=1),
         partial(tool, SHAPE, TOOL_80_KB, [TOOL_TARGETED], seconds=3),
         partial(twice_the_input, 5),

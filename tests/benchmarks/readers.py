@@ -13,7 +13,7 @@ from typing import Any
 
 import jiter
 
-from claude_stream import collect, iter_events, iter_text, iter_tool_calls, open_stream
+from claude_stream import collect, iter_events, iter_text, iter_tool_calls, open_stream, to_sse
 
 from .clients import REQUEST
 from .measure import Bench, Facts, Reader
@@ -67,6 +67,17 @@ def event_facts(events: Iterable[Any]) -> Facts:
 def helper_facts(events: list[Any]) -> Facts:
     """Return what a helper's events say, the synthesised ones included."""
     return {**message_facts(events[-1].message), "helper events": [plain(event) for event in events]}
+
+
+def frame_facts(frames: list[bytes]) -> Facts:
+    """Return what the frames of a relay say."""
+    return event_facts([json.loads(frame.partition(b"\ndata: ")[2]) for frame in frames])
+
+
+def json_facts(events: list[str]) -> Facts:
+    """Return what a helper's events say as JSON, without those that repeat others."""
+    wires = [json.loads(event) for event in events]
+    return {"text": event_facts(wire for wire in wires if wire["type"] == "content_block_delta")["text"]}
 
 
 def call_facts(calls: list[Any]) -> Facts:
@@ -198,6 +209,47 @@ def snapshot_facts(message: Any) -> Facts:
     return {"text": message.content[-1].text}
 
 
+# -- what is sent on --
+
+
+def sending(open_: Callable[[Any], Any], send: Callable[[Any], Iterable[Any]], facts: Callable[[Any], Facts]) -> Reader:
+    """Return a reader that loops over what `send` makes of an open stream, and does nothing with it."""
+
+    def read(bench: Bench) -> None:
+        with open_(bench.client) as stream:
+            for _ in send(stream):
+                pass
+
+    def keep(bench: Bench) -> list[Any]:
+        with open_(bench.client) as stream:
+            return list(send(stream))
+
+    return Reader(read, keep, facts)
+
+
+def sending_async(open_: Callable[[Any], Any], send: Callable[[Any], Any], facts: Callable[[Any], Facts]) -> Reader:
+    """Return the same for an async client."""
+
+    async def read(bench: Bench) -> None:
+        async with open_(bench.client) as stream:
+            async for _ in send(stream):
+                pass
+
+    async def keep(bench: Bench) -> list[Any]:
+        async with open_(bench.client) as stream:
+            return [item async for item in send(stream)]
+
+    return Reader(read, keep, facts)
+
+
+def jsons(stream: Any) -> Iterable[str]:
+    return (event.to_json(indent=None) for event in stream)
+
+
+def jsons_async(stream: Any) -> Any:
+    return (event.to_json(indent=None) async for event in stream)
+
+
 # -- dicts, which need no decoding --
 
 
@@ -284,6 +336,8 @@ SYNC = {
     "our events": looping(ours, helper_facts),
     "helper snapshots": giving(read_snapshots(helper), snapshot_facts),
     "our snapshots": giving(read_snapshots(ours), snapshot_facts),
+    "relay": sending(ours, to_sse, frame_facts),
+    "helper as JSON": sending(helper, jsons, json_facts),
 }
 """By name: how a sync client's answer is read. They take turns in this order: neighbours are what is compared most."""
 
@@ -301,5 +355,7 @@ ASYNC = {
     "helper": giving(read_helper_async, result_facts),
     "helper events": looping_async(helper, helper_facts),
     "our events": looping_async(ours, helper_facts),
+    "relay": sending_async(ours, to_sse, frame_facts),
+    "helper as JSON": sending_async(helper, jsons_async, json_facts),
 }
 """The same for an async client; the floor has nothing to await."""

@@ -23,7 +23,7 @@ PACKAGES = ("anthropic", HTTP_PACKAGE, "pydantic", "jiter", "anyio", "openteleme
 COLUMNS = ("case", "ours", "theirs", "ratio", "target", "met")
 
 METHOD = f"""\
-Made by `python -m tests.benchmarks --json FILE`, and this page of that file by
+Made by `python -m tests.benchmarks --json FILE`, and this page and its picture of that file by
 `python -m tests.benchmarks --markdown FILE --write docs/benchmarks.md`.
 
 Only the ratios are meant to be read; the times belong to one machine. "faster" is theirs / ours, and "x" is ours /
@@ -46,6 +46,10 @@ the shape "{SHAPE}"; the others are shown beside it.
 What dominates, and what was tried where a target is missed, stands in
 [explanation.md](explanation.md#where-the-time-goes).
 """
+
+PICTURE = """\
+A bar that reaches the line meets its target. The scale is logarithmic: twice as good as the target is as far to the
+right of the line as half as good is to the left, and what is more than eight times as good looks like eight times."""
 
 
 def report(rows: Sequence[Row], *, quick: bool, seconds: float) -> dict[str, Any]:
@@ -114,10 +118,20 @@ def table(rows: Sequence[Row]) -> Iterator[str]:
         yield ""
 
 
-def markdown(found: Mapping[str, Any]) -> str:
-    """Return a page made of the JSON of a run."""
+def rows_of(found: Mapping[str, Any]) -> list[Row]:
+    """Return the rows in the JSON of a run."""
     names = {field.name for field in dataclasses.fields(Row)}
-    rows = [Row(**{name: value for name, value in row.items() if name in names}) for row in found["rows"]]
+    return [Row(**{name: value for name, value in row.items() if name in names}) for row in found["rows"]]
+
+
+def markdown(found: Mapping[str, Any], picture: str | None = None) -> str:
+    """Return a page made of the JSON of a run.
+
+    Args:
+        found: the JSON.
+        picture: the address of its picture, if the page is to show one.
+    """
+    rows = rows_of(found)
     machine, packages = found["machine"], found["packages"]
     versions = ", ".join(f"{name} {version}" for name, version in packages.items() if version)
     targets = [row for row in rows if row.met is not None]
@@ -131,6 +145,7 @@ def markdown(found: Mapping[str, Any]) -> str:
             f"- {found['python']}; {versions}",
             f"- {'the quick form, ' if found['quick'] else ''}{found['seconds']:.0f} seconds",
             f"- targets met: {sum(row.met is True for row in targets)} of {len(targets)}",
+            *(["", PICTURE, "", f"![The ratios against their targets]({picture})"] if picture else []),
             *_tables(rows),
             "",
         ]

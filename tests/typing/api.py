@@ -26,6 +26,7 @@ from claude_stream import (
     UnknownEvent,
     collect,
     ensure_finished,
+    from_ndjson,
     from_sse,
     iter_blocks,
     iter_events,
@@ -35,6 +36,8 @@ from claude_stream import (
     iter_tool_calls,
     iter_tool_inputs,
     tap,
+    to_ndjson,
+    to_sse,
 )
 
 # -- sync sources --
@@ -187,6 +190,30 @@ def body(chunks: Iterable[bytes]) -> None:
     assert_type(collect(from_sse(chunks, beta=True)), BetaMessage)
     with Path("answer.sse").open("rb") as file:
         assert_type(iter_text(from_sse(file)), Reader[str])
+
+
+def lines(chunks: Iterable[bytes], text: Iterable[str]) -> None:
+    """Lines of JSON may be bytes or text, and are otherwise like a body."""
+    assert_type(from_ndjson(chunks), Reader[RawMessageStreamEvent])
+    assert_type(from_ndjson(text), Reader[RawMessageStreamEvent])
+    assert_type(from_ndjson(chunks, beta=True), Reader[BetaRawMessageStreamEvent, BetaMessage])
+    with Path("answer.ndjson").open() as file:
+        assert_type(collect(from_ndjson(file)), Message)
+
+
+def relays(source: Stream[RawMessageStreamEvent], beta: Stream[BetaRawMessageStreamEvent]) -> None:
+    """Bytes come out, of events and of what is made of them; the message stays what it is."""
+    for to in (to_sse, to_ndjson):
+        assert_type(to(source), Reader[bytes])
+        assert_type(to(beta), Reader[bytes, BetaMessage])
+        assert_type(to([{"type": "ping"}]), Reader[bytes])
+        assert_type(to(iter_text(source)), Reader[bytes])
+        assert_type(to(iter_thinking(beta)), Reader[bytes, BetaMessage])
+        assert_type(to(iter_parts(beta)), Reader[bytes, BetaMessage])
+        assert_type(to(iter_tool_inputs(source)), Reader[bytes])
+        assert_type(to(iter_events(beta), on_error=print), Reader[bytes, BetaMessage])
+    assert_type(from_sse(to_sse(source)), Reader[RawMessageStreamEvent])
+    assert_type(from_ndjson(to_ndjson(source)), Reader[RawMessageStreamEvent])
 
 
 def either(source: Stream[RawMessageStreamEvent] | AsyncStream[RawMessageStreamEvent]) -> None:
@@ -368,3 +395,26 @@ async def async_body(chunks: AsyncIterable[bytes]) -> None:
     assert_type(iter_blocks(from_sse(chunks, beta=True)), AsyncReader[BetaContentBlock, BetaMessage])
     assert_type(await collect(from_sse(chunks)), Message)
     assert_type(await collect(from_sse(chunks, beta=True)), BetaMessage)
+
+
+async def async_lines(chunks: AsyncIterable[bytes], text: AsyncIterable[str]) -> None:
+    """Lines of JSON may be bytes or text, and are otherwise like a body."""
+    assert_type(from_ndjson(chunks), AsyncReader[RawMessageStreamEvent])
+    assert_type(from_ndjson(text), AsyncReader[RawMessageStreamEvent])
+    assert_type(from_ndjson(text, beta=True), AsyncReader[BetaRawMessageStreamEvent, BetaMessage])
+
+
+async def async_relays(
+    source: AsyncStream[RawMessageStreamEvent],
+    beta: AsyncStream[BetaRawMessageStreamEvent],
+    request: Coroutine[Any, Any, AsyncStream[RawMessageStreamEvent]],
+) -> None:
+    """Bytes come out, of events and of what is made of them; the message stays what it is."""
+    for to in (to_sse, to_ndjson):
+        assert_type(to(source), AsyncReader[bytes])
+        assert_type(to(request), AsyncReader[bytes])
+        assert_type(to(beta), AsyncReader[bytes, BetaMessage])
+        assert_type(to(iter_text(source)), AsyncReader[bytes])
+        assert_type(to(iter_parts(beta)), AsyncReader[bytes, BetaMessage])
+        assert_type(to(iter_events(beta), on_error=print), AsyncReader[bytes, BetaMessage])
+    assert_type(from_sse(to_sse(source)), AsyncReader[RawMessageStreamEvent])

@@ -26,6 +26,8 @@ from claude_stream import (
     iter_tool_calls,
     iter_tool_inputs,
     tap,
+    to_ndjson,
+    to_sse,
 )
 
 MODEL = "claude-sonnet-4-5"
@@ -44,6 +46,10 @@ def keywords(events: Iterable[RawMessageStreamEvent], chunks: Iterable[bytes]) -
     tap(events, print, beta=True)  # type: ignore[call-overload]
     collect(events, separator="\n")  # type: ignore[call-overload]
     from_sse(chunks, strict=False)  # type: ignore[call-overload]
+    to_sse(iter_text(events), beta=True)  # type: ignore[call-overload]
+    to_sse(iter_blocks(events))  # type: ignore[arg-type]
+    to_ndjson(iter_tool_calls(events))  # type: ignore[arg-type]
+    to_ndjson(chunks)  # type: ignore[arg-type]
     Accumulator(strict=False)  # type: ignore[call-overload]
 
 

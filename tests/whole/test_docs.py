@@ -72,7 +72,8 @@ def test_every_public_function_has_an_example() -> None:
         and not name.endswith("Source")
         and ">>>" not in (getattr(claude_stream, name).__doc__ or "")
     ]
-    assert bare == ["Part", "ToolInput", "ToolInputError"]  # an alias, and two that are only ever received
+    # An alias, a dict, and two that are only ever received.
+    assert bare == ["Part", "SSE_HEADERS", "ToolInput", "ToolInputError"]
 
 
 @pytest.fixture

@@ -30,6 +30,7 @@ ORDER = [
     "_wire.deltas",
     "_wire.events",
     "_wire.sse",
+    "_wire.ndjson",
     "_translate",
     "_steps",
     "_steps.guard",
@@ -41,6 +42,7 @@ ORDER = [
     "_steps.units",
     "_steps.blocks",
     "_steps.parts",
+    "_steps.frames",
     "_steps.finished",
     "_steps.tap",
     "_steps.timer",
@@ -85,7 +87,7 @@ ORDER = [
 # The kit is built on what is public. What it takes from inside is argued in docs/explanation.md.
 KIT_MAY_LOOK_INTO = {"_errors", "_json", "_message_ids", "_step", "_wire.sse", "_drive.pipeline"}
 # What `anthropic` installs, and pyproject.toml declares; and what only the kit and the plugin need.
-THIRD_PARTY = {"anthropic", "anyio", "jiter", "pydantic", "typing_extensions"}
+THIRD_PARTY = {"anthropic", "anyio", "jiter", "pydantic", "pydantic_core", "typing_extensions"}
 MORE_THIRD_PARTY = {"testing._replay": {"httpx"}, "_pytest_plugin": {"pytest"}}
 ASYNC = {
     *(
@@ -100,6 +102,7 @@ ASYNC = {
         "_message_stream",
         "_open",
         "_request",
+        "_relay",
     ),
     *("testing._http", "testing._record", "testing._replay"),
 }

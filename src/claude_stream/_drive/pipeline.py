@@ -36,7 +36,7 @@ class Options:
         parsed: build the SDK's Parsed* classes.
         strict: raise if the stream ends before its message does.
         events: the results are events, handed out as the SDK's objects, and open to further stages.
-        chunks: the source gives the bytes of a body.
+        decoder: the source gives the chunks of a body, and this makes the step that finds the events in them.
         separator: what goes between the texts of two blocks.
         limits: how long the stream may keep us waiting, or each of its attempts.
     """
@@ -45,7 +45,7 @@ class Options:
     parsed: bool = False
     strict: bool = True
     events: bool = False
-    chunks: bool = False
+    decoder: Callable[[], AnyStep] | None = None
     separator: str = ""
     limits: Limits | None = None
 
@@ -78,21 +78,22 @@ def drive(
         TypeError: if this is no stream of events.
     """
     given = getattr(given, "_reader", given)  # a stream of ours is read by its one cursor
-    if _is_reader(given):
+    if is_reader(given):
         return _stage(given, make_steps, options)
-    source = given if isinstance(given, Source) else source_of(given, chunks=options.chunks)
+    source = given if isinstance(given, Source) else source_of(given, options.decoder)
     builder = builder or options.builder()
     builder.response = source.response
     return _reader(source, [builder, *make_steps(builder)], builder, options)
 
 
-def _is_reader(given: object) -> TypeGuard[AnyReader]:
+def is_reader(given: object) -> TypeGuard[AnyReader]:
+    """Return whether this is a reader of ours."""
     return isinstance(given, (Reader, AsyncReader))
 
 
 def _stage(inner: AnyReader, make_steps: MakeSteps, options: Options) -> AnyReader:
     source = Stage(inner)
-    if not source.gives_events or options.chunks:
+    if not source.gives_events or options.decoder:
         raise TypeError("what this iterator gives cannot be read here: pass what it was made from, or use tap()")
     source.builder.amend(beta=options.beta, parsed=options.parsed, strict=options.strict)
     return over(source, make_steps, options)
@@ -132,7 +133,7 @@ def restarting(
     return over(source, make_steps, options)
 
 
-def source_of(given: Any, *, chunks: bool = False) -> Source:
+def source_of(given: Any, decoder: Callable[[], AnyStep] | None = None) -> Source:
     """Return the source for what the user passed.
 
     Raises:
@@ -140,14 +141,15 @@ def source_of(given: Any, *, chunks: bool = False) -> Source:
     """
     kind = kind_of(given)
     if kind == "awaitable":
-        return Awaited(given, functools.partial(_opened, chunks=chunks))
+        return Awaited(given, functools.partial(_opened, decoder=decoder))
     if is_sdk_stream(given):
         return SDKStream(given, is_async=kind == "async")
-    return (Chunks if chunks else Source)(given, is_async=kind == "async")
+    is_async = kind == "async"
+    return Chunks(given, decoder, is_async=is_async) if decoder else Source(given, is_async=is_async)
 
 
-def _opened(given: Any, *, chunks: bool) -> Source:
-    source = given if isinstance(given, Source) else source_of(given, chunks=chunks)
+def _opened(given: Any, *, decoder: Callable[[], AnyStep] | None) -> Source:
+    source = given if isinstance(given, Source) else source_of(given, decoder)
     if not source.is_async:
         raise TypeError("an awaitable has to give an async stream, and this one gave a sync one")
     return source

@@ -184,6 +184,11 @@ class Stage(Source):
         """Whether somebody has closed the reader, or one below it."""
         return self.inner._stopped or self.inner._source.stopped()
 
+    @property
+    def frames(self) -> str:
+        """What a relay calls the frames of its results, or "" if they are events, or cannot be relayed."""
+        return next((step.frames for step in reversed(self.inner._steps) if step.frames), "")
+
     def limit(self, limits: Limits) -> None:
         """Let the innermost source keep them: it alone knows what it waits for.
 

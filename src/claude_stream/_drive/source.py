@@ -16,7 +16,6 @@ from typing import Any
 from .. import _translate as translate
 from .._step import AnyStep
 from .._steps.builder import MessageBuilder
-from .._wire.sse import SSEDecoder
 from .connection import Connection
 from .misuse import name_of
 from .timeouts import Limits, Patience
@@ -137,11 +136,21 @@ class Source:
 
 
 class Chunks(Source):
-    """An iterable of the user's own, of the bytes of a body."""
+    """An iterable of the user's own, of the chunks of a body.
+
+    Args:
+        given: what the user passed.
+        make_decoder: makes the step that finds the events in them.
+        is_async: whether it has to be awaited.
+    """
+
+    def __init__(self, given: Any, make_decoder: Callable[[], AnyStep], *, is_async: bool) -> None:
+        super().__init__(given, is_async=is_async)
+        self._make_decoder = make_decoder
 
     def decoder(self) -> AnyStep:
-        """Return a decoder of server-sent events."""
-        return SSEDecoder()
+        """Return a decoder of the body's format."""
+        return self._make_decoder()
 
     def translate(self, exc: Exception, events: int) -> Exception:
         """Return ours also for the errors of plain sockets and files."""

@@ -188,6 +188,8 @@ class ToolInputs(Step[Wire, ToolInput]):
         builder: the one that is fed before this step, and holds the blocks.
     """
 
+    frames = ToolInput.type
+
     def __init__(self, builder: MessageBuilder) -> None:
         self._builder = builder
         self._lengths: dict[int, int] = {}  # of the inputs so far, in characters

@@ -149,6 +149,8 @@ class Parts(Step[Wire, Any]):
         builder: the one that is fed before this step, and holds the blocks.
     """
 
+    frames = "part"
+
     def __init__(self, builder: MessageBuilder) -> None:
         self._builder = builder
         self._text = Strings(builder, "text")

@@ -26,7 +26,7 @@ class Strings(Step[Wire, str]):
 
     def __init__(self, builder: MessageBuilder, block_type: str, separator: str = "") -> None:
         self._builder = builder
-        self._type = block_type
+        self._type = self.frames = block_type
         self._separator = separator
         self._started = False
         self._index: int | None = None  # of the last block that was of this type

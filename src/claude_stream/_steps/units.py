@@ -244,6 +244,7 @@ class Units(Step[Wire, str]):
 
     def __init__(self, strings: Strings, cutter: _Cutter) -> None:
         self._strings = strings
+        self.frames = strings.frames
         self._cutter = cutter
         self._index: int | None = None  # of the block that is being cut
 

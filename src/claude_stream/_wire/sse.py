@@ -1,23 +1,23 @@
-"""Bytes of a server-sent event stream to wire dicts, split anywhere, and never lost.
+"""Bytes of a server-sent event stream to wire dicts, split anywhere, and never lost; and wire dicts to frames.
 
 The law: `feed` takes the next bytes and returns the events that are now whole; how the bytes were
 cut into chunks changes nothing. A fault is returned in its place among the events, as an exception
 for the next step to raise, because events in front of it in the same chunk have still to go out.
-No copy is made that grows with the stream: what is kept between two chunks is one unfinished line.
+No copy is made that grows with the stream: what is kept between two chunks is one unfinished line. A frame is whole
+and stands by itself, whatever is in its event.
 
 Source: https://html.spec.whatwg.org/multipage/server-sent-events.html#event-stream-interpretation
 """
 
 from __future__ import annotations
 
-import json
 from collections.abc import Iterable
 from typing import Any, cast
 
 import jiter
 
 from .._errors import StreamProtocolError
-from .._json import OBJECT, Wire, excerpt, is_object
+from .._json import OBJECT, Wire, excerpt, is_object, parse, to_line
 from .._step import Step
 
 _BOM = b"\xef\xbb\xbf"
@@ -138,7 +138,7 @@ class SSEDecoder(Step[bytes, Wire | Exception]):
         self._count += 1
         name = self._event.decode("utf-8", "replace")
         try:
-            event = _parse(data)
+            event = parse(data)
         except ValueError as exc:
             if name == "error":
                 return {"type": "error", "error": data.decode("utf-8", "replace").strip()}
@@ -165,20 +165,26 @@ def _bytes(item: object) -> bytes:
     return bytes(cast("bytearray", item))
 
 
-def _parse(data: bytes) -> Any:
-    try:
-        return jiter.from_json(data)
-    except ValueError:
-        # The one thing that json allows and jiter does not is half of a surrogate pair. The SDK uses json.
-        if rb"\u" not in data:
-            raise
-    try:
-        return json.loads(data)
-    except RecursionError as exc:  # which jiter has as a ValueError
-        raise ValueError("it is nested too deeply") from exc
-
-
 def _is_field(line: bytes) -> bool:
     name = line.partition(b":")[0]
     # A line that was cut off may end inside the name of a field.
     return line.startswith(b":") or any(name == field or field.startswith(line) for field in (*_FIELDS, _BOM))
+
+
+class SSEFrames:
+    """Makes the frames of one body, one of each event, with the IDs 1, 2, 3 and so on."""
+
+    def __init__(self) -> None:
+        self._count = 0
+
+    def __call__(self, event: Wire) -> bytes:
+        """Return the frame of an event.
+
+        Raises:
+            ValueError: if the event cannot be written as JSON.
+        """
+        data, name = to_line(event), event["type"]
+        self._count += 1
+        if not name.isprintable():  # a line end in it, say; its data has the name as well
+            return b"id: %d\ndata: %b\n\n" % (self._count, data)
+        return b"id: %d\nevent: %b\ndata: %b\n\n" % (self._count, name.encode(), data)

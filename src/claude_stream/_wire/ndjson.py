@@ -1,0 +1,86 @@
+"""Lines of JSON to wire dicts and back: what the JavaScript SDK writes by `toReadableStream`, and reads.
+
+The law: `feed` takes the next chunk and returns the events that are now whole; how bytes were cut into chunks changes
+nothing, and a str is whole lines, as a file that is open for text or ``response.iter_lines()`` gives them. A fault is
+returned in its place among the events, as `sse` does, and names its line.
+
+Source: `Stream.fromReadableStream` in https://github.com/anthropics/anthropic-sdk-typescript/blob/main/src/core/streaming.ts
+"""
+
+from __future__ import annotations
+
+from collections.abc import Iterable
+from typing import Any, cast
+
+from .._errors import StreamProtocolError
+from .._json import Wire, excerpt, is_object, parse, to_line
+from .._step import Step
+
+_BOM = b"\xef\xbb\xbf"
+
+
+class NDJSONDecoder(Step[bytes | str, Wire | Exception]):
+    """Bytes or lines of text in, wire dicts out."""
+
+    def __init__(self) -> None:
+        self._line: list[bytes] = []  # the pieces of a line whose end has not come yet
+        self._count = 0
+
+    def feed(self, item: bytes | str) -> Iterable[Wire | Exception]:
+        """Take the next chunk and return the events that are now whole."""
+        if isinstance(item, str):
+            chunk = (b"\n" if self._line else b"") + item.encode("utf-8", "surrogatepass")  # it begins a line
+        else:
+            chunk = _bytes(item)
+        *lines, rest = chunk.split(b"\n")
+        if lines and self._line:
+            lines[0] = b"".join((*self._line, lines[0]))
+            self._line.clear()
+        if isinstance(item, str) and _is_event(rest):
+            lines.append(rest)  # the next chunk would tell that it is whole, and may be long in coming
+        elif rest:
+            self._line.append(rest)
+        return [event for line in lines for event in self._take(line)]
+
+    def finish(self) -> Iterable[Wire | Exception]:
+        """Return a last event that lacks only the end of its line; what is less than that was cut off."""
+        return [event for event in self._take(b"".join(self._line)) if is_object(event)]
+
+    def _take(self, line: bytes) -> Iterable[Wire | Exception]:
+        self._count += 1
+        if self._count == 1:
+            line = line.removeprefix(_BOM)
+        if not line.strip():
+            return ()
+        try:
+            event: Any = parse(line)
+        except ValueError as exc:
+            fault = StreamProtocolError(f"line {self._count} is not JSON ({exc}): {excerpt(line)}")
+            fault.__cause__ = exc
+            return (fault,)
+        if is_object(event):
+            return (event,)
+        return (StreamProtocolError(f"line {self._count} is not a JSON object: {excerpt(line)}"),)
+
+
+def _is_event(line: bytes) -> bool:
+    try:
+        return is_object(parse(line))
+    except ValueError:
+        return False
+
+
+def _bytes(item: object) -> bytes:
+    if not isinstance(item, (bytes, bytearray, memoryview)):
+        kind = type(item).__name__
+        raise TypeError(f"from_ndjson() takes chunks of bytes, or lines of text, and this is {kind}: {excerpt(item)}")
+    return bytes(cast("bytearray", item))
+
+
+def ndjson_frame(event: Wire) -> bytes:
+    """Return the line of an event.
+
+    Raises:
+        ValueError: if the event cannot be written as JSON.
+    """
+    return to_line(event) + b"\n"
