@@ -1,0 +1,126 @@
+"""One SDK with its own tests: the sdist, an environment, and a run of pytest in it.
+
+The law: nothing of the SDK's goes into this project's tree. What is downloaded and installed stays in a folder of the
+user's cache, and is made once for each SDK and Python.
+"""
+
+from __future__ import annotations
+
+import dataclasses
+import os
+import shutil
+import subprocess
+import sys
+import tarfile
+import venv
+from collections.abc import Sequence
+from pathlib import Path
+
+from tests.sdk_suite.compare import Outcome, outcomes
+
+PROJECT = Path(__file__).parents[2]
+PLUGIN = Path(__file__).parent / "plugin"
+
+PACKAGES = (
+    "dirty-equals",
+    "http-snapshot[httpx]",
+    "hypothesis",
+    "importlib-metadata",
+    "inline-snapshot",
+    "opentelemetry-sdk",
+    "packaging",
+    "pytest",
+    "pytest-asyncio",
+    "pytest-reportlog",  # the results, for us
+    "pytest-xdist",
+    "respx",
+    "rich",
+    "time-machine",
+)
+"""What the SDK's tests import, in the versions of the SDK's own `requirements-dev.lock`."""
+
+LEFT_OUT = {
+    "tests/api_resources": "needs a mock server of the whole API",
+    "tests/test_detect_breaking_changes.py": "is about a script of the SDK's repository, which is not in its sdist",
+}
+"""Tests that are not run, and why."""
+
+TIMEOUT = 1800.0
+"""Seconds that one run of pytest may take."""
+
+
+def cache() -> Path:
+    """Return the folder for what is downloaded and installed."""
+    return Path(os.environ.get("XDG_CACHE_HOME") or Path.home() / ".cache") / "claude-stream" / "sdk_suite"
+
+
+class UnreachableError(Exception):
+    """The package index did not answer, or does not have this SDK."""
+
+
+@dataclasses.dataclass(frozen=True)
+class Environment:
+    """An SDK, its tests, and a Python that has both this library and what those tests need."""
+
+    sdk: str
+    folder: Path
+
+    @property
+    def python(self) -> Path:
+        return self.folder / ("Scripts" if os.name == "nt" else "bin") / "python"
+
+    @property
+    def sources(self) -> Path:
+        return self.folder / "sdist" / f"anthropic-{self.sdk}"
+
+    @classmethod
+    def make(cls, sdk: str, folder: Path) -> Environment:
+        """Return the environment of an SDK in a folder, and make it if it is not there."""
+        made = cls(sdk, folder / f"{sdk}-py{sys.version_info.major}.{sys.version_info.minor}")
+        done = made.folder / "made"
+        if not done.exists():
+            shutil.rmtree(made.folder, ignore_errors=True)
+            venv.create(made.folder, with_pip=True)
+            made._unpack()
+            made._install()
+            done.touch()
+        return made
+
+    def _unpack(self) -> None:
+        folder = self.sources.parent
+        pip = [self.python, "-m", "pip", "download", "--quiet", "--no-deps", "--no-binary=anthropic"]
+        _run([*pip, f"--dest={folder}", f"anthropic=={self.sdk}"])
+        with tarfile.open(next(folder.glob("*.tar.gz"))) as archive:
+            archive.extractall(folder, filter="data")
+
+    def _install(self) -> None:
+        lock = (self.sources / "requirements-dev.lock").read_text(encoding="utf-8")
+        constraints = self.folder / "constraints.txt"
+        constraints.write_text("\n".join(line for line in lock.splitlines() if not line.startswith("-e")))
+        uv = shutil.which("uv")
+        install = [uv, "pip", "install", f"--python={self.python}"] if uv else [self.python, "-m", "pip", "install"]
+        sdk = f"anthropic[aiohttp,bedrock,mcp,vertex]=={self.sdk}"
+        _run([*install, "--quiet", f"--constraint={constraints}", sdk, f"--editable={PROJECT}", *PACKAGES])
+
+    def run(self, tests: Sequence[str], *, wrapped: bool, jobs: int) -> dict[str, Outcome]:
+        """Run tests of the SDK's, plain or on wrapped clients, and return what came of each."""
+        report = self.folder / "report.jsonl"
+        variables = {name: value for name, value in os.environ.items() if not name.startswith(("ANTHROPIC_", "PYTEST"))}
+        command = [self.python, "-m", "pytest", "--quiet", f"--numprocesses={jobs}", f"--report-log={report}"]
+        command += ["--continue-on-collection-errors", *(f"--ignore={path}" for path in LEFT_OUT)]
+        if wrapped:
+            variables["PYTHONPATH"] = str(PLUGIN)
+            command += ["-p", "wrapped_clients"]
+        report.unlink(missing_ok=True)  # a report is appended to
+        ran = subprocess.run(
+            [*command, *tests], cwd=self.sources, env=variables, timeout=TIMEOUT, capture_output=True, text=True
+        )
+        if ran.returncode not in (0, 1):  # all passed, some failed; the rest is no run at all
+            raise RuntimeError(f"pytest ended with {ran.returncode}:\n{ran.stdout[-3000:]}{ran.stderr[-3000:]}")
+        return outcomes(report)
+
+
+def _run(command: Sequence[object]) -> None:
+    ran = subprocess.run([str(part) for part in command], capture_output=True, text=True)
+    if ran.returncode:
+        raise UnreachableError(f"{' '.join(map(str, command))}:\n{ran.stdout[-2000:]}{ran.stderr[-2000:]}")
