@@ -6,7 +6,7 @@ python -m tests.sdk_suite --sdk 2.12.0 tests/lib/_parse   some of its tests
 python -m tests.sdk_suite --write docs/compatibility.md   and the tables
 
 It ends with status 1 if a difference has no reason in `reasons.py`, or a reason there shows no difference any more. A
-test that differs is run again by itself, both ways, and what does not differ then is called unsteady and does not count.
+test that differs is run again by itself, both ways; what does not differ then is called unsteady and does not count.
 """
 
 from __future__ import annotations
@@ -32,14 +32,14 @@ def main(arguments: Sequence[str] | None = None) -> int:
     parser.add_argument("tests", nargs="*", help="only these, as pytest takes them, in the SDK's sdist")
     parser.add_argument("--sdk", action="append", metavar="VERSION", help=f"instead of {', '.join(SDKS)}")
     parser.add_argument("--jobs", type=int, default=2, help="processes that run tests")
-    parser.add_argument("--folder", type=Path, default=cache(), help="for what is downloaded and installed")
+    parser.add_argument("--folder", type=Path, default=cache("sdk_suite"), help="for what is downloaded and installed")
     parser.add_argument("--write", metavar="FILE", type=Path, help="write the tables to this page")
     options = parser.parse_args(arguments)
     if options.write and options.tests:
         parser.error("--write is for all tests")
     runs = [run(Environment.make(sdk, options.folder), options.tests, options.jobs) for sdk in options.sdk or SDKS]
     if options.write:
-        write(options.write, section(runs))
+        write(options.write, "sdk_suite", section(runs))
     return int(not all(each.judgement.good for each in runs))
 
 

@@ -49,9 +49,24 @@ TIMEOUT = 1800.0
 """Seconds that one run of pytest may take."""
 
 
-def cache() -> Path:
-    """Return the folder for what is downloaded and installed."""
-    return Path(os.environ.get("XDG_CACHE_HOME") or Path.home() / ".cache") / "claude-stream" / "sdk_suite"
+def cache(name: str) -> Path:
+    """Return the folder for what a command downloads and installs."""
+    return Path(os.environ.get("XDG_CACHE_HOME") or Path.home() / ".cache") / "claude-stream" / name
+
+
+def make_venv(folder: Path) -> Path:
+    """Return the Python of a virtual environment, made there if there is none."""
+    python = folder / ("Scripts" if os.name == "nt" else "bin") / "python"
+    if not python.exists():
+        venv.create(folder, with_pip=True)
+    return python
+
+
+def install(python: Path, *what: str) -> None:
+    """Install packages for a Python: with uv where it is present, which is quicker, or else with pip."""
+    uv = shutil.which("uv")
+    command = [uv, "pip", "install", f"--python={python}"] if uv else [python, "-m", "pip", "install"]
+    _run([*command, "--quiet", *what])
 
 
 class UnreachableError(Exception):
@@ -64,10 +79,7 @@ class Environment:
 
     sdk: str
     folder: Path
-
-    @property
-    def python(self) -> Path:
-        return self.folder / ("Scripts" if os.name == "nt" else "bin") / "python"
+    python: Path
 
     @property
     def sources(self) -> Path:
@@ -75,14 +87,17 @@ class Environment:
 
     @classmethod
     def make(cls, sdk: str, folder: Path) -> Environment:
-        """Return the environment of an SDK in a folder, and make it if it is not there."""
-        made = cls(sdk, folder / f"{sdk}-py{sys.version_info.major}.{sys.version_info.minor}")
-        done = made.folder / "made"
+        """Return the environment of an SDK in a folder, made there if there is none."""
+        folder /= f"{sdk}-py{sys.version_info.major}.{sys.version_info.minor}"
+        made = cls(sdk, folder, make_venv(folder))
+        done = folder / "made"
         if not done.exists():
-            shutil.rmtree(made.folder, ignore_errors=True)
-            venv.create(made.folder, with_pip=True)
             made._unpack()
-            made._install()
+            lock = (made.sources / "requirements-dev.lock").read_text(encoding="utf-8")
+            constraints = folder / "constraints.txt"
+            constraints.write_text("\n".join(line for line in lock.splitlines() if not line.startswith("-e")))
+            own = f"anthropic[aiohttp,bedrock,mcp,vertex]=={sdk}"
+            install(made.python, f"--constraint={constraints}", own, f"--editable={PROJECT}", *PACKAGES)
             done.touch()
         return made
 
@@ -92,15 +107,6 @@ class Environment:
         _run([*pip, f"--dest={folder}", f"anthropic=={self.sdk}"])
         with tarfile.open(next(folder.glob("*.tar.gz"))) as archive:
             archive.extractall(folder, filter="data")
-
-    def _install(self) -> None:
-        lock = (self.sources / "requirements-dev.lock").read_text(encoding="utf-8")
-        constraints = self.folder / "constraints.txt"
-        constraints.write_text("\n".join(line for line in lock.splitlines() if not line.startswith("-e")))
-        uv = shutil.which("uv")
-        install = [uv, "pip", "install", f"--python={self.python}"] if uv else [self.python, "-m", "pip", "install"]
-        sdk = f"anthropic[aiohttp,bedrock,mcp,vertex]=={self.sdk}"
-        _run([*install, "--quiet", f"--constraint={constraints}", sdk, f"--editable={PROJECT}", *PACKAGES])
 
     def run(self, tests: Sequence[str], *, wrapped: bool, jobs: int) -> dict[str, Outcome]:
         """Run tests of the SDK's, plain or on wrapped clients, and return what came of each."""
@@ -113,7 +119,13 @@ class Environment:
             command += ["-p", "wrapped_clients"]
         report.unlink(missing_ok=True)  # a report is appended to
         ran = subprocess.run(
-            [*command, *tests], cwd=self.sources, env=variables, timeout=TIMEOUT, capture_output=True, text=True
+            [*command, *tests],
+            check=False,
+            cwd=self.sources,
+            env=variables,
+            timeout=TIMEOUT,
+            capture_output=True,
+            text=True,
         )
         if ran.returncode not in (0, 1):  # all passed, some failed; the rest is no run at all
             raise RuntimeError(f"pytest ended with {ran.returncode}:\n{ran.stdout[-3000:]}{ran.stderr[-3000:]}")
@@ -121,6 +133,6 @@ class Environment:
 
 
 def _run(command: Sequence[object]) -> None:
-    ran = subprocess.run([str(part) for part in command], capture_output=True, text=True)
+    ran = subprocess.run([str(part) for part in command], check=False, capture_output=True, text=True)
     if ran.returncode:
         raise UnreachableError(f"{' '.join(map(str, command))}:\n{ran.stdout[-2000:]}{ran.stderr[-2000:]}")

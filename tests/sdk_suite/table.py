@@ -15,8 +15,6 @@ from pathlib import Path
 
 from tests.sdk_suite.compare import Judgement, Outcome, Reason
 
-BEGIN, END = "<!-- sdk_suite: begin -->", "<!-- sdk_suite: end -->"
-
 
 @dataclasses.dataclass(frozen=True)
 class Run:
@@ -44,9 +42,10 @@ def section(runs: Sequence[Run]) -> str:
         f"| {run.sdk} | {counts(run.plain)} | {counts(run.wrapped)} | {run.differing} | {_unexplained(run)} |"
         for run in runs
     ]
+    date = dt.datetime.now(dt.timezone.utc).date().isoformat()
     head = [
-        f"{dt.datetime.now(dt.timezone.utc).date().isoformat()}, claude-stream {metadata.version('claude-stream')}, "
-        f"Python {platform.python_version()}. Tests that passed / failed / were skipped:",
+        f"{date}, claude-stream {metadata.version('claude-stream')}, Python {platform.python_version()}.",
+        "Tests that passed / failed / were skipped:",
         "",
         "| `anthropic` | plain | wrapped | tests that differ | without a reason |",
         "| --- | --- | --- | --: | --: |",
@@ -72,14 +71,15 @@ def _reasons(runs: Sequence[Run]) -> list[str]:
     return lines
 
 
-def write(page: Path, content: str) -> None:
-    """Put the section between its two marks in a page.
+def write(page: Path, name: str, content: str) -> None:
+    """Put a section between its two marks in a page.
 
     Raises:
         ValueError: if the page does not have them once each.
     """
+    begin, end = f"<!-- {name}: begin -->", f"<!-- {name}: end -->"
     text = page.read_text(encoding="utf-8")
-    if text.count(BEGIN) != 1 or text.count(END) != 1:
-        raise ValueError(f"{page}: {BEGIN} and {END} must each stand there once")
-    before, _, rest = text.partition(BEGIN)
-    page.write_text(f"{before}{BEGIN}\n\n{content}\n\n{END}{rest.partition(END)[2]}", encoding="utf-8")
+    if text.count(begin) != 1 or text.count(end) != 1:
+        raise ValueError(f"{page}: {begin} and {end} must each stand there once")
+    before, rest = text.split(begin)
+    page.write_text(f"{before}{begin}\n\n{content}\n\n{end}{rest.partition(end)[2]}", encoding="utf-8")

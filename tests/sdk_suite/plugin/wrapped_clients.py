@@ -1,7 +1,7 @@
 """A pytest plugin for the SDK's own tests: every client that a test makes is a wrapped one.
 
-The law: the tests see what a user sees who calls `wrap_client` on each client. Those that the SDK makes by itself, for a
-copy, are the SDK's. It stands in a folder of its own because the SDK's tests are in a package `tests`, too.
+The law: the tests see what a user sees who calls `wrap_client` on each client. Those that the SDK makes by itself,
+for a copy, are the SDK's. It stands in a folder of its own because the SDK's tests are in a package `tests`, too.
 """
 
 from __future__ import annotations
