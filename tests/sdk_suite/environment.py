@@ -49,6 +49,10 @@ TIMEOUT = 1800.0
 """Seconds that one run of pytest may take."""
 
 
+INSTALLING = 600.0
+"""Seconds that pip may take for one download or installation."""
+
+
 def cache(name: str) -> Path:
     """Return the folder for what a command downloads and installs."""
     return Path(os.environ.get("XDG_CACHE_HOME") or Path.home() / ".cache") / "claude-stream" / name
@@ -70,7 +74,7 @@ def install(python: Path, *what: str) -> None:
 
 
 class UnreachableError(Exception):
-    """The package index did not answer, or does not have this SDK."""
+    """Pip could not get something: the package index did not answer, or does not have it."""
 
 
 @dataclasses.dataclass(frozen=True)
@@ -133,6 +137,12 @@ class Environment:
 
 
 def _run(command: Sequence[object]) -> None:
-    ran = subprocess.run([str(part) for part in command], check=False, capture_output=True, text=True)
+    said = " ".join(map(str, command))
+    try:
+        ran = subprocess.run(
+            [str(part) for part in command], check=False, capture_output=True, text=True, timeout=INSTALLING
+        )
+    except subprocess.TimeoutExpired:
+        raise UnreachableError(f"no answer in {INSTALLING:g} s: {said}") from None
     if ran.returncode:
-        raise UnreachableError(f"{' '.join(map(str, command))}:\n{ran.stdout[-2000:]}{ran.stderr[-2000:]}")
+        raise UnreachableError(f"{said}:\n{ran.stdout[-2000:]}{ran.stderr[-2000:]}")
