@@ -12,6 +12,7 @@ import shutil
 import subprocess
 import sys
 import tarfile
+import tempfile
 import venv
 from collections.abc import Sequence
 from pathlib import Path
@@ -114,26 +115,26 @@ class Environment:
 
     def run(self, tests: Sequence[str], *, wrapped: bool, jobs: int) -> dict[str, Outcome]:
         """Run tests of the SDK's, plain or on wrapped clients, and return what came of each."""
-        report = self.folder / "report.jsonl"
         variables = {name: value for name, value in os.environ.items() if not name.startswith(("ANTHROPIC_", "PYTEST"))}
-        command = [self.python, "-m", "pytest", "--quiet", f"--numprocesses={jobs}", f"--report-log={report}"]
+        command: list[object] = [self.python, "-m", "pytest", "--quiet", f"--numprocesses={jobs}"]
         command += ["--continue-on-collection-errors", *(f"--ignore={path}" for path in LEFT_OUT)]
         if wrapped:
             variables["PYTHONPATH"] = str(PLUGIN)
             command += ["-p", "wrapped_clients"]
-        report.unlink(missing_ok=True)  # a report is appended to
-        ran = subprocess.run(
-            [*command, *tests],
-            check=False,
-            cwd=self.sources,
-            env=variables,
-            timeout=TIMEOUT,
-            capture_output=True,
-            text=True,
-        )
-        if ran.returncode not in (0, 1):  # all passed, some failed; the rest is no run at all
-            raise RuntimeError(f"pytest ended with {ran.returncode}:\n{ran.stdout[-3000:]}{ran.stderr[-3000:]}")
-        return outcomes(report)
+        with tempfile.TemporaryDirectory() as folder:
+            report = Path(folder) / "report.jsonl"
+            ran = subprocess.run(
+                [*map(str, command), f"--report-log={report}", *tests],
+                check=False,
+                cwd=self.sources,
+                env=variables,
+                timeout=TIMEOUT,
+                capture_output=True,
+                text=True,
+            )
+            if ran.returncode not in (0, 1):  # all passed, some failed; the rest is no run at all
+                raise RuntimeError(f"pytest ended with {ran.returncode}:\n{ran.stdout[-3000:]}{ran.stderr[-3000:]}")
+            return outcomes(report)
 
 
 def _run(command: Sequence[object]) -> None:
