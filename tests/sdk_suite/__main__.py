@@ -1,8 +1,9 @@
 """The command: the SDK's own tests, plain and on wrapped clients, and every test that differs, with its reason.
 
-python -m tests.sdk_suite                                 three SDKs, a few minutes each
+python -m tests.sdk_suite                                 three SDKs, a minute or two each
 python -m tests.sdk_suite --sdk 2.12.0                    one of them, or any other
 python -m tests.sdk_suite --sdk 2.12.0 tests/lib/_parse   some of its tests
+python -m tests.sdk_suite --sdk 2.12.0 tests              all of them, about clients, credentials and files, too
 python -m tests.sdk_suite --write docs/compatibility.md   and the tables
 
 It ends with status 1 if a difference has no reason in `reasons.py`, or a reason there shows no difference any more. A
@@ -36,7 +37,7 @@ def main(arguments: Sequence[str] | None = None) -> int:
     parser.add_argument("--write", metavar="FILE", type=Path, help="write the tables to this page")
     options = parser.parse_args(arguments)
     if options.write and options.tests:
-        parser.error("--write is for all tests")
+        parser.error("--write is for the usual tests")
     runs = [run(Environment.make(sdk, options.folder), options.tests, options.jobs) for sdk in options.sdk or SDKS]
     if options.write:
         write(options.write, "sdk_suite", section(runs))
@@ -46,7 +47,7 @@ def main(arguments: Sequence[str] | None = None) -> int:
 def run(environment: Environment, tests: Sequence[str], jobs: int) -> Run:
     """Run tests of one SDK twice, print what differs, and return it."""
     start = time.monotonic()
-    plain, wrapped = _both(environment, tests or ["tests"], jobs)
+    plain, wrapped = _both(environment, tests or environment.scope(), jobs)
     if found := differences(plain, wrapped):
         again = _both(environment, [difference.test for difference in found], 0)
         for outcome_of, second in zip((plain, wrapped), again):

@@ -40,6 +40,26 @@ PACKAGES = (
 )
 """What the SDK's tests import, in the versions of the SDK's own `requirements-dev.lock`."""
 
+SCOPE = (
+    "tests/lib/_parse",
+    "tests/lib/streaming",
+    "tests/lib/test_client_copy.py",
+    "tests/lib/test_output_format_helpers.py",
+    "tests/lib/test_refusal_fallback*.py",
+    "tests/lib/test_scoped_client.py",
+    "tests/lib/test_stainless_helpers.py",
+    "tests/lib/threads/test_*tool_runner*.py",
+    "tests/lib/tools/test_open_telemetry.py",
+    "tests/lib/tools/test_runner*.py",
+    "tests/lib/tools/toolsets/test_*runner.py",
+    "tests/test_*response.py",
+    "tests/test_middleware.py",
+    "tests/test_open_telemetry.py",
+    "tests/test_streaming.py",
+    "tests/test_tracing.py",
+)
+"""The tests of streams, parsing, the tool runner, traces, responses, and of copies of clients."""
+
 LEFT_OUT = {
     "tests/api_resources": "needs a mock server of the whole API",
     "tests/test_detect_breaking_changes.py": "is about a script of the SDK's repository, which is not in its sdist",
@@ -112,6 +132,11 @@ class Environment:
         _run([*pip, f"--dest={folder}", f"anthropic=={self.sdk}"])
         with tarfile.open(next(folder.glob("*.tar.gz"))) as archive:
             archive.extractall(folder, filter="data")
+
+    def scope(self) -> list[str]:
+        """Return those paths of `SCOPE` that this SDK has."""
+        found = (path for pattern in SCOPE for path in self.sources.glob(pattern))
+        return sorted(str(path.relative_to(self.sources)) for path in found)
 
     def run(self, tests: Sequence[str], *, wrapped: bool, jobs: int) -> dict[str, Outcome]:
         """Run tests of the SDK's, plain or on wrapped clients, and return what came of each."""

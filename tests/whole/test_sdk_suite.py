@@ -159,7 +159,7 @@ def test_some_of_the_sdks_tests(tmp_path: Path, monkeypatch: pytest.MonkeyPatch)
         made = Environment.make("2.12.0", tmp_path)
     except UnreachableError as exc:
         pytest.skip(f"the SDK's sdist, or what its tests need, cannot be had: {exc!s:.300}")
-    done = run(made, ["tests/lib/streaming", "tests/lib/_parse"], jobs=0)
+    done = run(made, ["tests/lib/streaming/test_messages.py", "tests/lib/_parse/test_messages.py"], jobs=0)
     assert done.judgement.good
-    assert sum(outcome.word == "passed" for outcome in done.plain.values()) > 50
+    assert sum(outcome.word == "passed" for outcome in done.plain.values()) > 20
     assert done.differing > 0
