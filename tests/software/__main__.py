@@ -96,7 +96,7 @@ def row(name: str, told: Mapping[str, Any]) -> str:
     sdk = versions.pop("anthropic")
     package = ", ".join(f"{each} {version}" for each, version in versions.items())
     how = (getattr(cases, name).__doc__ or "").strip().rstrip(".")
-    calls = ", ".join(f"`{each}`" for each in outcomes["cut"]["plain"]["helpers"]) or "`messages.create`"
+    calls = ", ".join(f"`{each}`" for each in outcomes["cut"]["plain"]["helpers"]) or "`create`"
     same = all(outcomes[answer]["plain"] == outcomes[answer]["wrapped"] for answer in ("text", "tool"))
     cut = " | ".join(_ending(outcomes["cut"][kind]) for kind in ("plain", "wrapped"))
     return f"| {package} | {sdk} | {how} | {calls} | {'the same' if same else '**not the same**'} | {cut} |"
