@@ -1,0 +1,1 @@
+"""Third-party packages on a wrapped client: `python -m tests.software`."""
