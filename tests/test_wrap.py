@@ -7,9 +7,10 @@ from typing import Any
 
 import anthropic
 import pytest
+import wrapt
 
-from claude_stream import StreamTruncatedError, wrap_client
-from claude_stream.testing import Recording, message_events
+from claude_stream import StreamTruncatedError, open_stream, wrap_client
+from claude_stream.testing import Recording, message_events, replay_client
 from tests.support import REQUEST, Mode
 from tests.support import open_and_read_in as read
 
@@ -25,6 +26,31 @@ def test_what_is_no_client(client: Any) -> None:
     """Anything that is no client of the SDK is named."""
     with pytest.raises(TypeError, match="a client of the SDK was expected"):
         wrap_client(client)
+
+
+class Proxy:
+    """What some packages put in front of a client."""
+
+    def __init__(self, inner: Any) -> None:
+        self._inner = inner
+
+    def __getattr__(self, name: str) -> Any:
+        return getattr(self._inner, name)
+
+
+@pytest.mark.parametrize("of", ["client", "messages"])
+@pytest.mark.parametrize("kind", [Proxy, wrapt.ObjectProxy])
+def test_a_proxy_is_refused(of: str, kind: Any) -> None:
+    """What stands in front of a client, or of its messages, cannot be copied; the error says what to do."""
+    client: Any = replay_client(HELLO)
+    if of == "client":
+        client = kind(client)
+    else:
+        client.messages = kind(client.messages)
+    with pytest.raises(TypeError, match=f"{kind.__name__} stands in front .* wrap the client first"):
+        wrap_client(client)
+    with open_stream(client, **REQUEST) as stream:
+        assert stream.get_final_text() == "Hello, world!"
 
 
 @pytest.mark.parametrize("cls", [anthropic.Anthropic, anthropic.AsyncAnthropic])

@@ -19,9 +19,9 @@ from typing_extensions import Unpack
 
 from . import _request as request
 from ._drive.ahead import Ahead
-from ._drive.live import Body, SDKStream, Watched
-from ._drive.misuse import AsyncOnly, is_sdk_stream, kind_of
-from ._drive.pipeline import AnyReader, Options, drive, no_steps, over, restarting, source_of
+from ._drive.live import Body, SDKStream, Watched, is_changed
+from ._drive.misuse import AsyncOnly, kind_of
+from ._drive.pipeline import AnyReader, Options, drive, no_steps, over, restarting
 from ._drive.restarts import Restarts, backoff
 from ._drive.source import Source
 from ._drive.spans import stream_observer
@@ -218,8 +218,10 @@ class _Request:
         return self._source(self._caller.call(self._create, self._params), is_async=False)
 
     def _source(self, given: Any, *, is_async: bool) -> Source:
-        if request.is_watched(self._create):
-            return source_of(given) if is_sdk_stream(given) else Watched(given, is_async=kind_of(given) == "async")
+        if request.is_watched(self._create) or is_changed(given, is_async=is_async):
+            if _leads_to_a_response(given):
+                return SDKStream(given, is_async=is_async, is_watched=True)
+            return Watched(given, is_async=kind_of(given) == "async")
         if _only_the_sdk_can_read(given.response):
             return SDKStream(_as_dicts(given), is_async=is_async)
         return Body(given.response, is_async=is_async)
@@ -245,6 +247,12 @@ class _AsyncRequest(_Request):
         if kind_of(given) == "awaitable":
             given = await self._caller.wait_for(given)
         return self._source(given, is_async=True)
+
+
+def _leads_to_a_response(given: Any) -> bool:
+    """Whether a response can be had, of which a mock's attributes have nothing."""
+    bases = type(getattr(given, "response", None)).__mro__
+    return any(base.__module__.partition(".")[0] in ("httpx", "httpx2") for base in bases)
 
 
 def _only_the_sdk_can_read(response: Any) -> bool:

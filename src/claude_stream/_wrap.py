@@ -53,6 +53,7 @@ def wrap_client(
     request.refuse_class(client)
     if not hasattr(client, "messages") or not hasattr(client, "with_options"):
         raise TypeError(f"a client of the SDK was expected, and this is {type(client).__name__}")
+    _refuse_proxy(client)
     wrapped: ClientT = _wrapped(
         client, Reading(strict, restarts, Limits.of(first_timeout, idle_timeout, silent_timeout))
     )
@@ -135,6 +136,7 @@ def _copied(client: Any) -> Any:
 
 def _part_of(copied: Any, part: Any, client: Any) -> Any:
     """Return a part of a client for its copy, such as ``messages``, with the patches that somebody put on it."""
+    _refuse_proxy(part)
     fresh = type(part)(copied)
     for name, value in _attributes(part):
         if getattr(value, "_client", None) is client:
@@ -143,6 +145,15 @@ def _part_of(copied: Any, part: Any, client: Any) -> Any:
         elif name not in vars(fresh) and not _is_ours(value) and not _is_cached(part, name):
             setattr(fresh, name, value)
     return fresh
+
+
+def _refuse_proxy(part: object) -> None:
+    """Raise a TypeError for what only stands in front of a client or its part: nobody but its maker can copy it."""
+    if type(part) is not part.__class__ or "_client" not in vars(part):
+        raise TypeError(
+            f"{type(part).__module__}.{type(part).__name__} stands in front of the SDK's own and cannot be copied: "
+            "wrap the client first and put that around the wrapped one, or use `open_stream`, which takes it as it is"
+        )
 
 
 def _attributes(owner: object) -> list[tuple[str, Any]]:

@@ -1,7 +1,9 @@
 """Somebody who watches a call goes on seeing it: what stand-ins for instrumentation packages learn of a stream.
 
-These stand-ins are what the real packages do (tests/watchers/), in the few forms that there are: a wrapper on
-the class, a proxy around the stream, a generator over it.
+These stand-ins are what the real packages do (tests/watchers/), in the few forms that there are. Around what a
+patched `create` returns: a proxy that sees each event, a proxy that looks in ``__iter__`` and ``__aiter__`` only, an
+object that holds a generator and leads to the stream, a bare generator. Without a patched `create`: a stream class of
+their own, a patch on the SDK's stream class, a patch inside it.
 """
 
 from __future__ import annotations
@@ -13,6 +15,7 @@ import weakref
 from collections.abc import Callable, Iterator
 from typing import Any
 
+import anthropic
 import pytest
 import wrapt
 
@@ -61,6 +64,23 @@ class Watcher:
 
         return Proxy(stream)
 
+    def loop(self, stream: Any) -> Any:
+        """Return a proxy around a stream that sees what loops over it; its ``__anext__`` is the stream's own."""
+        watcher = self
+
+        class Proxy(wrapt.ObjectProxy):
+            def __iter__(self) -> Any:
+                return watcher._generator(self.__wrapped__)
+
+            def __aiter__(self) -> Any:
+                return watcher._agenerator(self.__wrapped__)
+
+        return Proxy(stream)
+
+    def holder(self, stream: Any) -> Any:
+        """Return an object that gives what a generator gives, and has all else from the stream."""
+        return (_AsyncHolder if hasattr(stream, "__aiter__") else _SyncHolder)(self.generator(stream), stream)
+
     def generator(self, stream: Any) -> Any:
         """Return a generator over a stream."""
         return self._agenerator(stream) if hasattr(stream, "__aiter__") else self._generator(stream)
@@ -85,6 +105,35 @@ class Watcher:
         return _Watching(self, end)
 
 
+class _Holder:
+    def __init__(self, generator: Any, stream: Any) -> None:
+        self._generator, self._stream = generator, stream
+
+    def __getattr__(self, name: str) -> Any:
+        return getattr(self._stream, name)
+
+
+class _SyncHolder(_Holder):
+    def __iter__(self) -> Any:
+        return self._generator
+
+    def close(self) -> None:
+        self._generator.close()
+        self._stream.close()
+
+
+class _AsyncHolder(_Holder):
+    def __aiter__(self) -> Any:
+        return self
+
+    def __anext__(self) -> Any:
+        return self._generator.__anext__()
+
+    async def close(self) -> None:
+        await self._generator.aclose()
+        await self._stream.close()
+
+
 class _Watching:
     def __init__(self, watcher: Watcher, end: type[Exception] | None) -> None:
         self.watcher, self.end = watcher, end
@@ -97,7 +146,7 @@ class _Watching:
             self.watcher.ends.append("read" if kind is self.end else kind.__name__)
 
 
-@pytest.fixture(params=["proxy", "generator"])
+@pytest.fixture(params=["proxy", "loop", "holder", "generator"])
 def watcher(request: pytest.FixtureRequest, monkeypatch: pytest.MonkeyPatch) -> Watcher:
     """Patch `create` of the SDK's classes, as instrumentation does."""
     watcher = Watcher()
@@ -135,7 +184,7 @@ def test_a_cut_stream_is_no_success(mode: Mode, watcher: Watcher, way: Any) -> N
     assert caught.value.partial.content[0].text == "Hello, w"
     assert watcher.events == KINDS[:3]
     # A generator hides the response, so that there is no way to tell who made it of an end that only we call early.
-    assert watcher.ends == (["StreamTruncatedError"] if watcher.kind == "proxy" else ["read"])
+    assert watcher.ends == (["read"] if watcher.kind == "generator" else ["StreamTruncatedError"])
 
 
 @ways
@@ -206,9 +255,9 @@ def test_leaving_early_is_seen_at_once(mode: Mode, watcher: Watcher) -> None:
         else:
             with manager as stream:
                 assert next(stream.text_stream) == "Hello, w"
-        if watcher.kind == "generator":
+        if watcher.kind != "proxy":
             assert watcher.ends == ["GeneratorExit"]
-        else:
+        if watcher.kind != "generator":
             assert stream.response.is_closed
 
     (mode if mode.is_async else Mode("asyncio")).run(main)
@@ -216,8 +265,8 @@ def test_leaving_early_is_seen_at_once(mode: Mode, watcher: Watcher) -> None:
 
 def test_iter_text_of_what_a_watched_create_gives(mode: Mode, watcher: Watcher) -> None:
     """The same holds where the application calls `create` itself."""
-    if watcher.kind == "generator":
-        pytest.skip("a generator is the user's own, and is not read behind message_stop")
+    if watcher.kind in ("holder", "generator"):
+        pytest.skip("it is the user's own, and is not read behind message_stop")
     client = mode.client(HELLO, HELLO.cut(after=3))
     outcome = mode.read(lambda: iter_text(client.messages.create(**REQUEST, stream=True)))
     assert ("".join(outcome.items), outcome.error) == ("Hello, world!", None)
@@ -225,6 +274,87 @@ def test_iter_text_of_what_a_watched_create_gives(mode: Mode, watcher: Watcher) 
     outcome = mode.read(lambda: iter_text(client.messages.create(**REQUEST, stream=True)))
     assert isinstance(outcome.error, StreamTruncatedError)
     assert watcher.ends == ["read", "StreamTruncatedError"]
+
+
+def _of_its_own_class(watcher: Watcher, patch: pytest.MonkeyPatch) -> None:
+    def sending(send: Any) -> Any:
+        def request(*args: Any, stream_cls: Any, **options: Any) -> Any:
+            class Stream(stream_cls):
+                def __iter__(self) -> Any:
+                    return watcher._generator(super().__iter__())
+
+                def __aiter__(self) -> Any:
+                    return watcher._agenerator(super().__aiter__())
+
+            return send(*args, **options, stream_cls=Stream)
+
+        return request
+
+    for cls in (anthropic.Anthropic, anthropic.AsyncAnthropic):
+        patch.setattr(cls, "request", sending(cls.request))
+
+
+def _patched_class(watcher: Watcher, patch: pytest.MonkeyPatch) -> None:
+    own, async_own = anthropic.Stream.__iter__, anthropic.AsyncStream.__aiter__
+    patch.setattr(anthropic.Stream, "__iter__", lambda stream: watcher._generator(own(stream)))
+    patch.setattr(anthropic.AsyncStream, "__aiter__", lambda stream: watcher._agenerator(async_own(stream)))
+
+
+def _patched_inside(watcher: Watcher, patch: pytest.MonkeyPatch) -> None:
+    own, async_own = anthropic.Stream._iter_events, anthropic.AsyncStream._iter_events
+
+    def seen(item: Any) -> Any:
+        watcher.events.append(item.event)
+        return item
+
+    def iter_events(stream: Any) -> Any:
+        with watcher.watching():
+            yield from map(seen, own(stream))
+        watcher.ends.append("read")
+
+    async def async_iter_events(stream: Any) -> Any:
+        with watcher.watching():
+            async for item in async_own(stream):
+                yield seen(item)
+        watcher.ends.append("read")
+
+    patch.setattr(anthropic.Stream, "_iter_events", iter_events)
+    patch.setattr(anthropic.AsyncStream, "_iter_events", async_iter_events)
+
+
+@pytest.mark.parametrize(
+    ("put_on", "way"),
+    [
+        (_of_its_own_class, "open_stream"),
+        (_of_its_own_class, "iter_text"),
+        # These patch `create` besides, or mark the streams that they mean; of all others, `open_stream` reads the body.
+        (_patched_class, "iter_text"),
+        (_patched_inside, "iter_text"),
+    ],
+)
+@pytest.mark.parametrize(
+    ("recording", "error", "end"),
+    [(HELLO, None, "read"), (HELLO.cut(after=3), StreamTruncatedError, "StreamTruncatedError")],
+    ids=["whole", "cut"],
+)
+def test_who_watches_without_create_sees_it_too(
+    mode: Mode, monkeypatch: pytest.MonkeyPatch, put_on: Any, way: str, recording: Recording, error: Any, end: str
+) -> None:
+    """The stream itself shows that it is watched; one who is inside, which nothing shows, learns of an early end."""
+    watcher = Watcher()
+    put_on(watcher, monkeypatch)
+    client = mode.client(recording)
+    if way == "iter_text":
+        outcome = mode.read(lambda: iter_text(client.messages.create(**REQUEST, stream=True)))
+        assert type(outcome.error) is (error or type(None))
+    elif error is None:
+        assert read(mode, lambda: open_stream(client, **REQUEST))[1] == "Hello, world!"
+    else:
+        with pytest.raises(error):
+            read(mode, lambda: open_stream(client, **REQUEST))
+    assert watcher.events == (KINDS if error is None else KINDS[:3])
+    if put_on is not _patched_inside or error is not None:  # what is inside is closed behind message_stop
+        assert watcher.ends == [end]
 
 
 def test_a_watched_stream_that_is_dropped_is_gone_soon(watcher: Watcher) -> None:

@@ -147,11 +147,18 @@ class Live(Source):
 
 
 class SDKStream(Live):
-    """A stream that the SDK decodes: what `create(stream=True)` returns, or what its `messages.stream` gives."""
+    """A stream that the SDK decodes: what `create(stream=True)` returns, or what its `messages.stream` gives.
 
-    def __init__(self, given: Any, *, is_async: bool) -> None:
+    Args:
+        given: the stream, or what somebody put around it.
+        is_async: whether it is an async one.
+        is_watched: whether somebody is known to look on; what the stream itself tells of that counts anyway.
+    """
+
+    def __init__(self, given: Any, *, is_async: bool, is_watched: bool = False) -> None:
         super().__init__(given, given.response, is_async=is_async)
-        self.is_watched = type(given).__module__.partition(".")[0] != "anthropic"
+        self.is_watched = is_watched or is_changed(given, is_async=is_async)
+        self._items: Any = None  # what a watched stream is read through
 
     def adopt(self, builder: MessageBuilder) -> None:
         """Refuse a stream that was read before, and let the span of a traced call end as the message does."""
@@ -159,8 +166,8 @@ class SDKStream(Live):
             raise spent(self.given)
         _read.add(self.given)
         super().adopt(builder)
-        if self.is_watched:
-            self._look.at_end = functools.partial(_refuse_early_end, self.response, self._look.head, builder)
+        # Not of watched ones alone: some watchers patch the inside of the SDK's class, and nothing shows it.
+        self._look.at_end = functools.partial(_refuse_early_end, self.response, self._look.head, builder)
         self._look.begin(self.response, "aiter_bytes" if self.is_async else "iter_bytes")
         observer = stream_observer(self.response)
         if observer is not None:
@@ -174,15 +181,38 @@ class SDKStream(Live):
 
     def iterate(self) -> Iterator[Any]:
         """Return the events; of a watched stream, so that it ends once, however often we ask."""
-        return (item for item in self.given) if self.is_watched else iter(self.given)
+        if not self.is_watched:
+            return iter(self.given)
+        self._items = (item for item in self.given)
+        return self._items
 
     def _aiterate(self) -> Callable[[], Awaitable[Any]]:
-        # The stream's own __anext__ spares the async generator that its __aiter__ would add.
-        anext_: Callable[[], Awaitable[Any]] = self.given.__anext__
-        return _Once(anext_) if self.is_watched else anext_
+        # Watchers look in __aiter__, and some there only. Of a bare stream, its own __anext__ spares us a generator.
+        if not self.is_watched:
+            anext_: Callable[[], Awaitable[Any]] = self.given.__anext__
+            return anext_
+        self._items = self.given.__aiter__()  # a proxy may not have it in its class, as aiter() wants it
+        return _Once(self._items.__anext__)
+
+    def close(self) -> None:
+        """Close the stream, and a watcher's generator over it, so that it ends now and not when it is collected."""
+        if self._items is not None:
+            with contextlib.suppress(ValueError):  # another thread is reading, and closes it when it comes back
+                self._items.close()
+        super().close()
 
     async def _close_response(self) -> None:
+        if self._items is not None:  # the generator is to see that it is left, and no cancellation
+            with contextlib.suppress(Exception):  # others have no aclose()
+                await self._items.aclose()
         await self.given.close()
+
+
+def is_changed(stream: Any, *, is_async: bool) -> bool:
+    """Whether a stream, or the method that it is looped over by, is not the SDK's own: a proxy, a subclass, a patch."""
+    cls: Any = type(stream)  # a proxy may say that it is another
+    names: Any = getattr(getattr(cls, "__aiter__" if is_async else "__iter__", None), "__globals__", {})
+    return {cls.__module__.partition(".")[0], str(names.get("__name__")).partition(".")[0]} != {"anthropic"}
 
 
 class _Once:
