@@ -8,7 +8,6 @@ from __future__ import annotations
 
 import posixpath
 import re
-
 from pathlib import Path
 
 from docutils import nodes
@@ -52,7 +51,7 @@ def _with_navigation(section: re.Match[str]) -> str:
 
 
 def _for_markdown(app: Sphinx, doctree: nodes.document, page: str) -> None:
-    """Put what the Markdown builder does not know in words that it does: the `/` and `*` of signatures, and captions."""
+    """Put what the Markdown builder does not know as what it does: the `/` and `*` of signatures, and captions."""
     del page
     if app.builder.name == "markdown":
         for marker in list(doctree.findall(nodes.abbreviation)):

@@ -127,7 +127,7 @@ def _aliases() -> dict[str, str]:
 
 
 def _plain(app: Sphinx, what: str, name: str, obj: Any, options: Any, lines: list[str]) -> None:
-    """Keep the first sentence of a property whole: Google style would take what stands ahead of a colon for its type."""
+    """Keep the first sentence of a property whole: Google style takes what stands ahead of a colon for its type."""
     del app, name, obj, options
     if what in ("attribute", "property"):
         lines[:0] = ["..", ""]  # a comment, which has no colon
@@ -142,7 +142,7 @@ def _named(
 
 
 def _outside(app: Sphinx, env: BuildEnvironment, node: pending_xref, content: nodes.Element) -> nodes.Element | None:
-    """Find a name of the main package from wherever it is meant, and leave out the link to a name of Python's or the SDK's.
+    """Find a name of the main package from wherever it is meant; a name of Python's or the SDK's gets no link.
 
     What nobody has stays a warning. Only a signature may speak of names of ours that are not public.
     """
