@@ -211,7 +211,7 @@ def iter_parts(source: BetaSource, /) -> Reader[Part, BetaMessage]: ...
 @overload
 def iter_parts(source: AsyncBetaSource, /) -> AsyncReader[Part, BetaMessage]: ...
 def iter_parts(source: Any, /) -> Any:
-    """Yield all that a person or an agent looks at, in order, as small objects made for `match`.
+    """Yield all that a person or an agent looks at, in order, as small objects made for ``match``.
 
     Text, thinking and the inputs of tool calls come as they arrive; citations, the server's tools and fallbacks
     when they are whole; tool calls as `iter_tool_calls` gives them, together, when the message is complete; and
