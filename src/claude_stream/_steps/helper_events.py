@@ -76,7 +76,7 @@ def _lazy(cls: Any) -> Any:
         def __dict__(self, fields: dict[str, Any]) -> None:
             _fields.__set__(self, fields)
 
-        @property
+        @property  # type: ignore[misc]
         def __class__(self) -> Any:
             return cls
 
