@@ -32,6 +32,7 @@ from ._iterators import (
     iter_blocks,
     iter_events,
     iter_parts,
+    iter_progress,
     iter_text,
     iter_thinking,
     iter_tool_calls,
@@ -56,6 +57,7 @@ from ._steps.parts import (
     ThinkingPart,
     ToolCallPart,
 )
+from ._steps.progress import Chars, Progress
 from ._steps.timer import StreamTimer
 from ._tally import UsageTally
 from ._usage import Iteration, Usage
@@ -71,12 +73,14 @@ __all__ = [
     "AsyncReader",
     "AsyncSource",
     "BetaSource",
+    "Chars",
     "CitationPart",
     "DonePart",
     "FallbackPart",
     "Iteration",
     "MessageStream",
     "Part",
+    "Progress",
     "Reader",
     "RefusalError",
     "ServerToolPart",
@@ -114,6 +118,7 @@ __all__ = [
     "iter_blocks",
     "iter_events",
     "iter_parts",
+    "iter_progress",
     "iter_text",
     "iter_thinking",
     "iter_tool_calls",

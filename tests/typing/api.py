@@ -20,6 +20,7 @@ from claude_stream import (
     Accumulator,
     AsyncReader,
     Part,
+    Progress,
     Reader,
     ToolInput,
     UnknownEvent,
@@ -29,6 +30,7 @@ from claude_stream import (
     iter_blocks,
     iter_events,
     iter_parts,
+    iter_progress,
     iter_text,
     iter_thinking,
     iter_tool_calls,
@@ -49,6 +51,8 @@ def sdk_stream(source: Stream[RawMessageStreamEvent]) -> None:
     assert_type(iter_tool_calls(source), Reader[ToolUseBlock])
     assert_type(iter_tool_inputs(source), Reader[ToolInput])
     assert_type(iter_parts(source), Reader[Part])
+    assert_type(iter_progress(source), Reader[Progress])
+    assert_type(iter_progress(source, max_tokens=1024), Reader[Progress])
     assert_type(ensure_finished(source), Reader[RawMessageStreamEvent])
     assert_type(tap(source), Reader[RawMessageStreamEvent])
     assert_type(tap(source, print, Accumulator().feed), Reader[RawMessageStreamEvent])
@@ -67,6 +71,7 @@ def sdk_beta_stream(source: Stream[BetaRawMessageStreamEvent]) -> None:
     assert_type(iter_tool_calls(source), Reader[BetaToolUseBlock, BetaMessage])
     assert_type(iter_tool_inputs(source), Reader[ToolInput, BetaMessage])
     assert_type(iter_parts(source), Reader[Part, BetaMessage])
+    assert_type(iter_progress(source), Reader[Progress, BetaMessage])
     assert_type(ensure_finished(source), Reader[BetaRawMessageStreamEvent, BetaMessage])
     assert_type(tap(source), Reader[BetaRawMessageStreamEvent, BetaMessage])
     assert_type(tap(source, print, Accumulator().feed), Reader[BetaRawMessageStreamEvent, BetaMessage])
@@ -84,6 +89,7 @@ def stream_of_objects(source: Stream[object]) -> None:
     assert_type(iter_tool_calls(source), Reader[ToolUseBlock])
     assert_type(iter_tool_inputs(source), Reader[ToolInput])
     assert_type(iter_parts(source), Reader[Part])
+    assert_type(iter_progress(source), Reader[Progress])
     assert_type(ensure_finished(source), Reader[RawMessageStreamEvent])
     assert_type(tap(source, print), Reader[RawMessageStreamEvent])
     assert_type(collect(source), Message)
@@ -99,6 +105,7 @@ def sdk_message_stream(source: MessageStream[None]) -> None:
     assert_type(iter_tool_calls(source), Reader[ToolUseBlock])
     assert_type(iter_tool_inputs(source), Reader[ToolInput])
     assert_type(iter_parts(source), Reader[Part])
+    assert_type(iter_progress(source), Reader[Progress])
     assert_type(ensure_finished(source), Reader[RawMessageStreamEvent])
     assert_type(tap(source, print), Reader[RawMessageStreamEvent])
     assert_type(collect(source), Message)
@@ -113,6 +120,7 @@ def sdk_beta_message_stream(source: BetaMessageStream[None]) -> None:
     assert_type(iter_tool_calls(source), Reader[BetaToolUseBlock, BetaMessage])
     assert_type(iter_tool_inputs(source), Reader[ToolInput, BetaMessage])
     assert_type(iter_parts(source), Reader[Part, BetaMessage])
+    assert_type(iter_progress(source), Reader[Progress, BetaMessage])
     assert_type(ensure_finished(source), Reader[BetaRawMessageStreamEvent, BetaMessage])
     assert_type(tap(source, print), Reader[BetaRawMessageStreamEvent, BetaMessage])
     assert_type(collect(source), BetaMessage)
@@ -127,6 +135,7 @@ def dicts(source: list[dict[str, Any]]) -> None:
     assert_type(iter_tool_calls(source), Reader[ToolUseBlock])
     assert_type(iter_tool_inputs(source), Reader[ToolInput])
     assert_type(iter_parts(source), Reader[Part])
+    assert_type(iter_progress(source), Reader[Progress])
     assert_type(ensure_finished(source), Reader[RawMessageStreamEvent])
     assert_type(tap(source, print), Reader[RawMessageStreamEvent])
     assert_type(collect(source), Message)
@@ -201,6 +210,7 @@ async def async_sdk_stream(source: AsyncStream[RawMessageStreamEvent]) -> None:
     assert_type(iter_tool_calls(source), AsyncReader[ToolUseBlock])
     assert_type(iter_tool_inputs(source), AsyncReader[ToolInput])
     assert_type(iter_parts(source), AsyncReader[Part])
+    assert_type(iter_progress(source), AsyncReader[Progress])
     assert_type(ensure_finished(source), AsyncReader[RawMessageStreamEvent])
     assert_type(tap(source), AsyncReader[RawMessageStreamEvent])
     assert_type(tap(source, print, Accumulator().feed), AsyncReader[RawMessageStreamEvent])
@@ -220,6 +230,7 @@ async def async_sdk_beta_stream(source: AsyncStream[BetaRawMessageStreamEvent]) 
     assert_type(iter_tool_calls(source), AsyncReader[BetaToolUseBlock, BetaMessage])
     assert_type(iter_tool_inputs(source), AsyncReader[ToolInput, BetaMessage])
     assert_type(iter_parts(source), AsyncReader[Part, BetaMessage])
+    assert_type(iter_progress(source), AsyncReader[Progress, BetaMessage])
     assert_type(ensure_finished(source), AsyncReader[BetaRawMessageStreamEvent, BetaMessage])
     assert_type(tap(source), AsyncReader[BetaRawMessageStreamEvent, BetaMessage])
     assert_type(tap(source, print, Accumulator().feed), AsyncReader[BetaRawMessageStreamEvent, BetaMessage])
@@ -238,6 +249,7 @@ async def async_stream_of_objects(source: AsyncStream[object]) -> None:
     assert_type(iter_tool_calls(source), AsyncReader[ToolUseBlock])
     assert_type(iter_tool_inputs(source), AsyncReader[ToolInput])
     assert_type(iter_parts(source), AsyncReader[Part])
+    assert_type(iter_progress(source), AsyncReader[Progress])
     assert_type(ensure_finished(source), AsyncReader[RawMessageStreamEvent])
     assert_type(tap(source, print), AsyncReader[RawMessageStreamEvent])
     assert_type(await collect(source), Message)
@@ -253,6 +265,7 @@ async def async_sdk_message_stream(source: AsyncMessageStream[None]) -> None:
     assert_type(iter_tool_calls(source), AsyncReader[ToolUseBlock])
     assert_type(iter_tool_inputs(source), AsyncReader[ToolInput])
     assert_type(iter_parts(source), AsyncReader[Part])
+    assert_type(iter_progress(source), AsyncReader[Progress])
     assert_type(ensure_finished(source), AsyncReader[RawMessageStreamEvent])
     assert_type(tap(source, print), AsyncReader[RawMessageStreamEvent])
     assert_type(await collect(source), Message)
@@ -267,6 +280,7 @@ async def async_sdk_beta_message_stream(source: BetaAsyncMessageStream[None]) ->
     assert_type(iter_tool_calls(source), AsyncReader[BetaToolUseBlock, BetaMessage])
     assert_type(iter_tool_inputs(source), AsyncReader[ToolInput, BetaMessage])
     assert_type(iter_parts(source), AsyncReader[Part, BetaMessage])
+    assert_type(iter_progress(source), AsyncReader[Progress, BetaMessage])
     assert_type(ensure_finished(source), AsyncReader[BetaRawMessageStreamEvent, BetaMessage])
     assert_type(tap(source, print), AsyncReader[BetaRawMessageStreamEvent, BetaMessage])
     assert_type(await collect(source), BetaMessage)
@@ -281,6 +295,7 @@ async def async_dicts(source: AsyncIterator[dict[str, Any]]) -> None:
     assert_type(iter_tool_calls(source), AsyncReader[ToolUseBlock])
     assert_type(iter_tool_inputs(source), AsyncReader[ToolInput])
     assert_type(iter_parts(source), AsyncReader[Part])
+    assert_type(iter_progress(source), AsyncReader[Progress])
     assert_type(ensure_finished(source), AsyncReader[RawMessageStreamEvent])
     assert_type(tap(source, print), AsyncReader[RawMessageStreamEvent])
     assert_type(await collect(source), Message)
@@ -296,6 +311,7 @@ async def unawaited(source: Coroutine[Any, Any, AsyncStream[RawMessageStreamEven
     assert_type(iter_tool_calls(source), AsyncReader[ToolUseBlock])
     assert_type(iter_tool_inputs(source), AsyncReader[ToolInput])
     assert_type(iter_parts(source), AsyncReader[Part])
+    assert_type(iter_progress(source), AsyncReader[Progress])
     assert_type(ensure_finished(source), AsyncReader[RawMessageStreamEvent])
     assert_type(tap(source, print), AsyncReader[RawMessageStreamEvent])
     assert_type(await collect(source), Message)
@@ -311,6 +327,7 @@ async def unawaited_beta(source: Coroutine[Any, Any, AsyncStream[BetaRawMessageS
     assert_type(iter_tool_calls(source), AsyncReader[BetaToolUseBlock, BetaMessage])
     assert_type(iter_tool_inputs(source), AsyncReader[ToolInput, BetaMessage])
     assert_type(iter_parts(source), AsyncReader[Part, BetaMessage])
+    assert_type(iter_progress(source), AsyncReader[Progress, BetaMessage])
     assert_type(ensure_finished(source), AsyncReader[BetaRawMessageStreamEvent, BetaMessage])
     assert_type(tap(source, print), AsyncReader[BetaRawMessageStreamEvent, BetaMessage])
     assert_type(await collect(source), BetaMessage)

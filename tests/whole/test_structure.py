@@ -43,6 +43,7 @@ ORDER = [
     "_steps.finished",
     "_steps.tap",
     "_steps.timer",
+    "_steps.progress",
     "_steps.helper_events",
     "_drive",
     "_drive.misuse",
