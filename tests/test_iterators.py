@@ -154,7 +154,14 @@ def test_functions_on_functions(mode: Mode, inner: str, outer: str) -> None:
 def test_every_function_is_here() -> None:
     """A new function is tested here as well."""
     functions = {name for name, value in vars(claude_stream).items() if inspect.isfunction(value)}
-    assert functions & set(claude_stream.__all__) == {*FUNCTIONS, "collect", "from_sse", "open_stream", "wrap_client"}
+    assert functions & set(claude_stream.__all__) == {
+        *FUNCTIONS,
+        "collect",
+        "from_sse",
+        "open_stream",
+        "print_stream",
+        "wrap_client",
+    }
 
 
 # -- what is each function's own --

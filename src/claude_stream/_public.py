@@ -43,6 +43,7 @@ from ._iterators import (
 )
 from ._message_stream import AsyncMessageStream, MessageStream
 from ._open import open_stream
+from ._print import print_stream
 from ._relay import from_sse
 from ._sources import AnyAsyncSource, AnySource, AsyncBetaSource, AsyncSource, BetaSource, Source
 from ._steps.accumulator import Accumulator
@@ -124,6 +125,7 @@ __all__ = [
     "iter_tool_calls",
     "iter_tool_inputs",
     "open_stream",
+    "print_stream",
     "tap",
     "with_restarts",
     "with_timeout",

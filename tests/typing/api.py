@@ -35,6 +35,7 @@ from claude_stream import (
     iter_thinking,
     iter_tool_calls,
     iter_tool_inputs,
+    print_stream,
     tap,
 )
 
@@ -372,3 +373,15 @@ async def async_body(chunks: AsyncIterable[bytes]) -> None:
     assert_type(iter_blocks(from_sse(chunks, beta=True)), AsyncReader[BetaContentBlock, BetaMessage])
     assert_type(await collect(from_sse(chunks)), Message)
     assert_type(await collect(from_sse(chunks, beta=True)), BetaMessage)
+
+
+def printed(source: Stream[RawMessageStreamEvent], chunks: list[str]) -> None:
+    """Printing gives the text."""
+    assert_type(print_stream(iter_text(source)), str)
+    assert_type(print_stream(chunks, end=""), str)
+
+
+async def async_printed(source: AsyncStream[RawMessageStreamEvent], chunks: AsyncIterator[str]) -> None:
+    """From an async source, the text is to be awaited."""
+    assert_type(await assert_type(print_stream(chunks), Coroutine[Any, Any, str]), str)
+    assert_type(await print_stream(iter_text(source)), str)

@@ -68,6 +68,7 @@ ORDER = [
     "_open",
     "_wrap",
     "_relay",
+    "_print",
     "_public",
     "",
     "testing._build",
@@ -99,6 +100,7 @@ ASYNC = {
         "_message_stream",
         "_open",
         "_request",
+        "_print",
     ),
     *("testing._http", "testing._record", "testing._replay"),
 }
