@@ -82,13 +82,14 @@ def test_pages(page: Path, capsys: pytest.CaptureFixture[str], monkeypatch: pyte
     """
     monkeypatch.setattr(anthropic, "Anthropic", lambda: replay_client("answer.sse"))
     monkeypatch.setattr(anthropic, "AsyncAnthropic", lambda: async_replay_client("answer.sse"))
+    monkeypatch.delenv("FORCE_COLOR", raising=False)  # rich would take standard output for a terminal
     blocks = re.findall(r"^```([^\n]+)\n(.*?)^```", page.read_text(), re.MULTILINE | re.DOTALL)
     names: dict[str, Any] = {"__name__": "example"}
     before = ""
     for kind, content in blocks:
         if kind == "python":
             capsys.readouterr()
-            exec(compile(content, str(page), "exec"), names)
+            exec(compile(content, str(page), "exec", dont_inherit=True), names)
         elif kind == "text" and before == "python":
             assert capsys.readouterr().out == content
         before = kind
