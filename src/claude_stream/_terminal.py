@@ -87,9 +87,11 @@ class Screen:
                 self._write("")
                 self._line = False
             self._turn_to(kind)
+            self._open.add(file)  # before Ctrl-C can come in between
             file.write(styled)
             file.flush()
-            (self._open.discard if text.endswith("\n") else self._open.add)(file)
+            if text.endswith("\n"):
+                self._open.discard(file)
 
     def _turn_to(self, kind: str) -> None:
         """Begin another line of the terminal for another kind of thing."""
@@ -100,9 +102,9 @@ class Screen:
     def _end_line(self, *files: TextIO) -> None:
         for file in files:
             if file in self._open:
-                self._open.remove(file)
                 file.write("\n")
                 file.flush()
+                self._open.remove(file)
 
     # -- the line --
 

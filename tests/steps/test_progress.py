@@ -152,6 +152,7 @@ def test_what_blocks_start_with(mode: Mode) -> None:
     _, begun, *_, last = progress_of(mode, [start, *moved])
     assert (begun.phase, begun.chars) == ("waiting", Chars(thinking=3))
     assert last.chars == Chars(thinking=3, text=11)
+    assert last.chars.total == 14
 
 
 def test_what_is_newer_than_this_library(mode: Mode) -> None:
