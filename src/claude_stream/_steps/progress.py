@@ -194,7 +194,6 @@ class Meter(Step[Wire, Progress]):
         if self._phase == "done" or not self._builder.complete:
             return ()
         self._now = self._clock()
-        self._timer.finish()
         return self._ended()
 
     def _ended(self) -> Iterable[Progress]:
