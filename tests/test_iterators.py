@@ -19,6 +19,7 @@ from claude_stream import (
     iter_blocks,
     iter_events,
     iter_parts,
+    iter_progress,
     iter_text,
     iter_thinking,
     iter_tool_calls,
@@ -46,6 +47,7 @@ FUNCTIONS: dict[str, tuple[Callable[[Any], Any], list[Any]]] = {
     "iter_tool_calls": (iter_tool_calls, ["tool_use"]),
     "iter_tool_inputs": (iter_tool_inputs, ["tool_input"] * 2),
     "iter_parts": (iter_parts, ["thinking", "thinking", "text", "tool_input", "tool_input", "tool_call", "done"]),
+    "iter_progress": (iter_progress, ["progress"] * (len(EVENTS) + 1)),
     "ensure_finished": (ensure_finished, [event["type"] for event in EVENTS]),
 }
 EACH = pytest.mark.parametrize("name", FUNCTIONS)
@@ -86,7 +88,11 @@ def test_a_failure_of_the_stream(mode: Mode, name: str) -> None:
     function, expected = FUNCTIONS[name]
     failing = [*EVENTS[:-2], *message_events(error="overloaded_error")[-1:]]
     outcome = mode.read(lambda: function(mode.source(failing)))
-    in_time = [] if name == "iter_tool_calls" else expected[: -2 if name in (*EVENT_FUNCTIONS, "iter_parts") else None]
+    in_time = (
+        []
+        if name == "iter_tool_calls"
+        else expected[: -2 if name in (*EVENT_FUNCTIONS, "iter_parts", "iter_progress") else None]
+    )
     assert list(map(shown, outcome.items)) == in_time
     assert type(outcome.error) is StreamOverloadedError
 
@@ -151,7 +157,8 @@ RELAY = ("from_ndjson", "from_sse", "to_ndjson", "to_sse")  # which tests/test_r
 def test_every_function_is_here() -> None:
     """A new function is tested here as well."""
     functions = {name for name, value in vars(claude_stream).items() if inspect.isfunction(value)}
-    assert functions & set(claude_stream.__all__) == {*FUNCTIONS, "collect", "open_stream", "wrap_client", *RELAY}
+    others = {"collect", "open_stream", "print_stream", "wrap_client", *RELAY}
+    assert functions & set(claude_stream.__all__) == {*FUNCTIONS, *others}
 
 
 # -- what is each function's own --

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import contextlib
+import dataclasses
 import io
 import itertools
 import json
@@ -158,13 +159,72 @@ def test_a_closed_pipe_ends_cleanly() -> None:
 @pytest.mark.slow
 @pytest.mark.skipif(os.name == "nt", reason="signals are POSIX")
 def test_ctrl_c_ends_cleanly() -> None:
-    """Ctrl-C stops the command without a traceback, with the status that a shell expects."""
+    """Ctrl-C stops the command without a traceback, with the status that a shell expects; what came is kept."""
     process = subprocess.Popen([*PYTHON, "--speed", "0.5"], stdout=subprocess.PIPE, stderr=subprocess.PIPE)
     assert process.stdout is not None
-    process.stdout.read(5)
+    begun = process.stdout.read(5)
     process.send_signal(signal.SIGINT)
-    _, err = process.communicate(timeout=PATIENCE)
-    assert (process.returncode, err.strip()) == (130, b"")
+    out, err = process.communicate(timeout=PATIENCE)
+    assert process.returncode == 130
+    assert (begun + out).startswith(b"A str")
+    assert (begun + out).endswith(b"\n")
+    assert re.fullmatch(rb"claude-stream: interrupted after \d+\.\d s \(text\); 21 tokens in, about \d+ out\n", err), (
+        err
+    )
+
+
+@pytest.mark.parametrize(
+    ("after", "text", "says"),
+    [
+        (0, "", r"\(waiting\); nothing had come"),
+        (1, "", r"\(waiting\); 10 tokens in"),
+        (3, "Hello, w\n", r"\(text\); 10 tokens in, about 2 out"),
+    ],
+)
+def test_what_was_interrupted(
+    file: Path,
+    monkeypatch: pytest.MonkeyPatch,
+    capfd: pytest.CaptureFixture[str],
+    after: int,
+    text: str,
+    says: str,
+) -> None:
+    """What came is printed, and ends its line; a line says what was going on, and what it has used so far."""
+    left = iter(range(after))
+
+    def sleep(_: float) -> None:
+        if next(left, None) is None:
+            raise KeyboardInterrupt
+
+    delayed = dataclasses.replace(Recording.load(file), offsets=tuple(range(1, 8)))
+    delayed.save(file.with_suffix(".jsonl"))
+    monkeypatch.setattr("claude_stream.testing._replay.time", SimpleNamespace(monotonic=lambda: 0, sleep=sleep))
+    assert main(["play", str(file.with_suffix(".jsonl"))]) == 130
+    captured = capfd.readouterr()
+    assert captured.out == text
+    assert re.fullmatch(rf"claude-stream: interrupted after \d+\.\d s {says}\n", captured.err), captured.err
+
+
+def test_ctrl_c_before_there_is_a_stream(monkeypatch: pytest.MonkeyPatch, capfd: pytest.CaptureFixture[str]) -> None:
+    """There is nothing to say but that."""
+
+    def load(_: object) -> Any:
+        raise KeyboardInterrupt
+
+    monkeypatch.setattr(Recording, "load", load)
+    assert main([]) == 130
+    assert capfd.readouterr() == ("", "claude-stream: interrupted\n")
+
+
+def test_the_version(capfd: pytest.CaptureFixture[str]) -> None:
+    """It is what a report of a bug needs: ours, the SDK's and Python's."""
+    with pytest.raises(SystemExit) as caught:
+        main(["--version"])
+    assert caught.value.code == 0
+    assert re.fullmatch(
+        rf"claude-stream \d+\.\d+\.\d+\S*, anthropic {re.escape(anthropic.__version__)}, Python 3\.\d+\.\S+\n",
+        capfd.readouterr().out,
+    )
 
 
 @pytest.mark.process
@@ -484,38 +544,36 @@ CLEAR = "\r\x1b[K"
 @pytest.mark.socket
 @HAS_TERMINALS
 @pytest.mark.parametrize(
-    ("content", "phase", "characters"),
+    ("content", "says"),
     [
-        ("Hello", "text", 5),
-        ({"type": "thinking", "thinking": "Hm.", "signature": "c2ln"}, "thinking", 3),
-        (("tool", {"a": 1}), "tool use", 8),
-        ({"type": "server_tool_use", "id": "s", "name": "web_search", "input": {}}, "server tool use", 0),
+        ("Hello", "text, ~1 tokens"),
+        ({"type": "thinking", "thinking": "", "signature": "c2ln"}, "thinking"),
+        (("tool", {"a": 1}), "tool input, ~2 tokens"),
+        ({"type": "server_tool_use", "id": "s", "name": "web_search", "input": {}}, "tool input"),
     ],
 )
-def test_the_status_line(
-    asking: pytest.MonkeyPatch, capfd: pytest.CaptureFixture[str], content: Any, phase: str, characters: int
-) -> None:
-    """On a terminal a line says phase, time and characters so far, is written over, and is gone at the end."""
+def test_the_live_line(asking: pytest.MonkeyPatch, capfd: pytest.CaptureFixture[str], content: Any, says: str) -> None:
+    """On a terminal a line says what is being written, tokens and time so far, and is gone at the end."""
     events = message_events(content)
     terminal = Terminal()
     asking.setattr(sys, "stderr", terminal.file)
-    last_line = rf"{phase}, [0-9]+\.[0-9] s, {characters} characters"
-    waiting, reading = terminal.shows("waiting, "), terminal.shows(last_line)
+    line = rf"{says}, [0-9]+\.[0-9] s"
+    waiting, reading = terminal.shows("waiting, "), terminal.shows(line)
     with Loopback((b": hello\n\n", waiting, body_of(events[:-3]), reading, body_of(events[-3:]), "finish")) as server:
         assert ask(asking, server) == 0
     shown = terminal.shown()
-    *lines, last = shown.split(CLEAR)
-    assert re.fullmatch(r"waiting, [0-9]+\.[0-9] s, 0 characters", lines[1])
-    assert re.fullmatch(last_line, lines[-1])
-    assert (lines[0], last) == ("", "")
+    first, *lines, last = shown.split(CLEAR)
+    assert re.fullmatch(r"waiting, [0-9]+\.[0-9] s", lines[0])
+    assert any(re.fullmatch(line, each) for each in lines)
+    assert (first, last) == ("", "")
     assert "\n" not in shown
-    assert capfd.readouterr() == ("Hello\n" if phase == "text" else "\n", "")
+    assert capfd.readouterr() == ("Hello\n" if content == "Hello" else "", "")
 
 
 @pytest.mark.socket
 @HAS_TERMINALS
-def test_the_status_line_makes_room_for_text(asking: pytest.MonkeyPatch) -> None:
-    """Where the text goes to a terminal as well, the line goes when the first text comes, and stays away."""
+def test_the_live_line_makes_room_for_text(asking: pytest.MonkeyPatch) -> None:
+    """Where the text goes to a terminal as well, the line goes when the first text comes, and is not in the middle."""
     terminal = Terminal()
     asking.setattr(sys, "stdout", terminal.file)
     asking.setattr(sys, "stderr", terminal.file)
@@ -524,18 +582,19 @@ def test_the_status_line_makes_room_for_text(asking: pytest.MonkeyPatch) -> None
     before, text = terminal.shown().split("Hello", 1)
     assert "waiting, " in before
     assert before.endswith(CLEAR)
-    assert text == ", world!\r\n"
+    assert text.startswith(", world!\r\n")
+    assert text.endswith(CLEAR)
 
 
 @pytest.mark.socket
 @HAS_TERMINALS
-def test_the_status_line_makes_room_for_an_error(asking: pytest.MonkeyPatch, capfd: pytest.CaptureFixture[str]) -> None:
+def test_the_live_line_makes_room_for_an_error(asking: pytest.MonkeyPatch, capfd: pytest.CaptureFixture[str]) -> None:
     """The line is gone before an error is shown."""
     terminal = Terminal()
     asking.setattr(sys, "stderr", terminal.file)
     with Loopback((FIRST, terminal.shows("text, "), "cut")) as server:
         assert ask(asking, server) == 1
     shown = terminal.shown()
-    assert re.search(r"text, [0-9]+\.[0-9] s", shown)
+    assert re.search(r"text, ~3 tokens, [0-9]+\.[0-9] s", shown)
     assert shown.split(CLEAR)[-1].startswith("claude-stream: StreamConnectionError: ")
     assert capfd.readouterr().out == "Hello, wor\n"

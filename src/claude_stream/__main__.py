@@ -1,7 +1,7 @@
 """The command line: plays and checks recorded streams, asks a question live. See ``claude-stream --help``.
 
-The law: text goes to standard output, as it comes; everything that is said about it, errors and the
-status line among it, to standard error, but for the summary of a stream that was played.
+The law: text goes to standard output, as it comes; everything that is said about it, thinking, errors and the
+live line among it, to standard error, but for the summary of a stream that was played.
 """
 
 from __future__ import annotations
@@ -10,24 +10,23 @@ import argparse
 import dataclasses
 import io
 import os
+import platform
 import sys
-import threading
-import time
 from collections import Counter
 from collections.abc import Callable, Sequence
+from importlib import metadata
 from pathlib import Path
-from typing import Any, TextIO
+from typing import Any
 
 import anthropic
-from anthropic.types import RawMessageStreamEvent
-from typing_extensions import Self
+from anthropic.types import Message, RawMessageStreamEvent
 
-from claude_stream import Source, StreamError, StreamTimer, iter_events, iter_text, tap
+from claude_stream import Reader, Source, StreamTimer, iter_events, iter_progress, tap
+from claude_stream._terminal import Screen
 from claude_stream.testing import Recording, recording_client, replay, replay_client
 
 _DEMO = Path(__file__).parent / "testing" / "demo.jsonl"
 _SPACING = 0.02  # seconds between two events of a raw body, which holds no times of its own
-_TICK = 0.1  # seconds between two looks of the status line
 
 
 def main(argv: Sequence[str] | None = None) -> int:
@@ -45,9 +44,8 @@ def main(argv: Sequence[str] | None = None) -> int:
         # The reader of our output has had enough. Python would complain once more when it flushes at exit.
         os.dup2(os.open(os.devnull, os.O_WRONLY), sys.stdout.fileno())
         return 0
-    except KeyboardInterrupt:
-        print(file=sys.stderr)
-        return 130
+    except KeyboardInterrupt as exc:
+        return _say(str(exc) or "interrupted", 130)
     except (OSError, ValueError) as exc:
         return _say(str(exc), 2)
 
@@ -72,6 +70,7 @@ def _parser() -> argparse.ArgumentParser:
         "no network. Without a command, play the recording that comes with the package.",
         parents=[pace],
     )
+    parser.add_argument("--version", action="version", version=_version())
     parser.set_defaults(run=_play, file=_DEMO, speed=1.0)
     commands = parser.add_subparsers(title="commands")
     play = commands.add_parser(
@@ -103,6 +102,14 @@ def _parser() -> argparse.ArgumentParser:
     return parser
 
 
+def _version() -> str:
+    """Return what to write into a report of a bug."""
+    return (
+        f"claude-stream {metadata.version('claude-stream')}, anthropic {anthropic.__version__}, "
+        f"Python {platform.python_version()}"
+    )
+
+
 def _speed(text: str) -> float:
     speed = float(text)
     if not 0 <= speed < float("inf"):
@@ -132,19 +139,39 @@ def _play(options: argparse.Namespace) -> int:
     timer = StreamTimer()
     seen: list[str] = []
     try:
-        with iter_text(tap(_open(recording, options.speed), timer.feed, lambda event: seen.append(event.type))) as text:
-            for chunk in text:
-                print(chunk, end="", flush=True)
-            message, usage = text.result(), text.usage
+        with Screen(sys.stdout, sys.stderr) as screen, _open(recording, options.speed) as stream:
+            answer = _watch(stream, screen, timer.feed, lambda event: seen.append(event.type))
+        message, usage = answer.result(), answer.usage
     except anthropic.APIError as exc:
-        print(flush=True)
         return _say(f"{type(exc).__name__}: {exc}", 1)
-    print(f"\n\nmodel        {message.model}")
+    print(f"\nmodel        {message.model}")
     print(f"stop reason  {message.stop_reason}")
     print(f"usage        {usage.total_input} tokens in, {usage.output_tokens} out")
     print("first text   " + ("none" if timer.ttft_text is None else f"after {timer.ttft_text:.2f} s"))
     print(f"events       {len(seen)}", flush=True)
     return 0
+
+
+def _watch(
+    stream: anthropic.Stream[RawMessageStreamEvent], screen: Screen, *observers: Callable[[Any], object]
+) -> Reader[Any, Message]:
+    """Read a stream, show it, and return its reader.
+
+    Raises:
+        KeyboardInterrupt: says what was interrupted, and what it has used as far as that is known.
+    """
+    reader = iter_progress(tap(stream, *observers, screen.see))
+    try:
+        for progress in reader:
+            screen.tell(progress)
+    except KeyboardInterrupt:
+        last, used = screen.progress, "nothing had come"
+        if last.usage.total_input:
+            out = f", about {last.estimated_tokens} out" if last.estimated_tokens else ""
+            used = f"{last.usage.total_input} tokens in{out}"
+        phase = last.phase.replace("_", " ")
+        raise KeyboardInterrupt(f"interrupted after {screen.elapsed:.1f} s ({phase}); {used}") from None
+    return reader
 
 
 def _check(options: argparse.Namespace) -> int:
@@ -190,7 +217,7 @@ def _ask(options: argparse.Namespace) -> int:
     try:
         with (
             anthropic.Anthropic() as client,
-            _Status(sys.stderr) as status,
+            Screen(sys.stdout, sys.stderr) as screen,
             (recording_client(client, options.record) if options.record else client).messages.create(
                 model=options.model,
                 max_tokens=options.max_tokens,
@@ -198,65 +225,15 @@ def _ask(options: argparse.Namespace) -> int:
                 stream=True,
             ) as stream,
         ):
-            text = iter_text(tap(stream, status.saw))
-            for chunk in text:
-                if sys.stdout.isatty():
-                    status.stop()  # two cannot write on one line
-                print(chunk, end="", flush=True)
-        print(flush=True)
-        text.result()
+            answer = _watch(stream, screen)
+        answer.result()
     except TypeError as exc:
         if "authentication" not in str(exc):
             raise
         return _say("there is no key: set the environment variable ANTHROPIC_API_KEY", 2)
     except anthropic.AnthropicError as exc:
-        if isinstance(exc, StreamError) and exc.content_started:
-            print(flush=True)
         return _say(f"{type(exc).__name__}: {exc}", 1)
     return 0
-
-
-class _Status:
-    """A line that says how far the answer is, and goes when there is nothing to say. Only a terminal gets it."""
-
-    def __init__(self, file: TextIO) -> None:
-        self._file = file
-        self._phase = "waiting"
-        self._characters = 0
-        self._start = time.perf_counter()
-        self._stopped = threading.Event()
-        self._thread = threading.Thread(target=self._run, name="claude-stream-status", daemon=True)
-
-    def __enter__(self) -> Self:
-        if self._file.isatty():
-            self._thread.start()
-        return self
-
-    def saw(self, event: Any) -> None:
-        """Take notice of an event."""
-        if event.type == "content_block_start":
-            self._phase = event.content_block.type.replace("_", " ")
-        elif event.type == "content_block_delta":
-            pieces = (getattr(event.delta, name, None) for name in ("text", "thinking", "partial_json"))
-            self._characters += sum(len(piece) for piece in pieces if piece)
-
-    def _run(self) -> None:
-        while not self._stopped.wait(_TICK):
-            elapsed = time.perf_counter() - self._start
-            self._write(f"{self._phase}, {elapsed:.1f} s, {self._characters} characters")
-
-    def _write(self, line: str) -> None:
-        print(f"\r\x1b[K{line}", end="", file=self._file, flush=True)
-
-    def stop(self) -> None:
-        """Take the line away."""
-        if self._thread.is_alive():
-            self._stopped.set()
-            self._thread.join()
-            self._write("")
-
-    def __exit__(self, *_: object) -> None:
-        self.stop()
 
 
 if __name__ == "__main__":

@@ -26,6 +26,7 @@ from ._sources import AsyncBetaSource, AsyncSource, BetaSource, Source
 from ._steps.blocks import Blocks, EagerToolCalls, ToolCalls, ToolInput, ToolInputs
 from ._steps.finished import Finished
 from ._steps.parts import Part, Parts
+from ._steps.progress import Meter, Progress
 from ._steps.tap import Tap
 from ._steps.text import Strings
 from ._steps.units import By, in_units
@@ -302,6 +303,49 @@ def iter_tool_inputs(source: Any, /) -> Any:
         get_weather 'ris"}' {'city': 'Paris'}
     """
     return drive(source, lambda builder: [ToolInputs(builder)])
+
+
+@overload
+def iter_progress(source: Source, /, *, max_tokens: int | None = None) -> Reader[Progress]: ...
+@overload
+def iter_progress(source: AsyncSource, /, *, max_tokens: int | None = None) -> AsyncReader[Progress]: ...
+@overload
+def iter_progress(source: BetaSource, /, *, max_tokens: int | None = None) -> Reader[Progress, BetaMessage]: ...
+@overload
+def iter_progress(
+    source: AsyncBetaSource, /, *, max_tokens: int | None = None
+) -> AsyncReader[Progress, BetaMessage]: ...
+def iter_progress(source: Any, /, *, max_tokens: int | None = None) -> Any:
+    """Yield how far a stream is: once before its first event, and once behind each event, pings included.
+
+    A ``Progress`` is as old as its event. Who draws in between, from a timer, keeps the last one and asks for
+    ``progress.now()``, which has the times of that moment. The last one of a stream that ends well has the phase
+    ``done``. Times count from this call: on an async client pass the request as it is, not awaited, so that they
+    contain the wait for the response; a sync client has waited before.
+
+    Args:
+        source: any stream of events. Where others have read of it before, what had come counts, and times do not.
+        max_tokens: the limit that the request has set, for ``fraction``.
+
+    Raises:
+        StreamError: when the stream turns out broken.
+        ValueError: if ``max_tokens`` is less than 1.
+        TypeError: if ``source`` is no stream of events, or was read before.
+
+    Example:
+        >>> from claude_stream import iter_progress
+        >>> for progress in iter_progress(events, max_tokens=100):
+        ...     print(progress.phase, progress.chars.text, progress.estimated_tokens, progress.fraction)
+        waiting 0 0 0.0
+        waiting 0 0 0.0
+        text 0 0 0.0
+        text 7 2 0.02
+        text 13 4 0.04
+        text 13 4 0.04
+        text 13 12 0.12
+        done 13 12 0.12
+    """
+    return drive(source, lambda builder: [Meter(builder, max_tokens)])
 
 
 @overload

@@ -32,6 +32,7 @@ from ._iterators import (
     iter_blocks,
     iter_events,
     iter_parts,
+    iter_progress,
     iter_text,
     iter_thinking,
     iter_tool_calls,
@@ -42,6 +43,7 @@ from ._iterators import (
 )
 from ._message_stream import AsyncMessageStream, MessageStream
 from ._open import open_stream
+from ._print import print_stream
 from ._relay import SSE_HEADERS, from_ndjson, from_sse, to_ndjson, to_sse
 from ._sources import AnyAsyncSource, AnySource, AsyncBetaSource, AsyncSource, BetaSource, Source
 from ._steps.accumulator import Accumulator
@@ -56,6 +58,7 @@ from ._steps.parts import (
     ThinkingPart,
     ToolCallPart,
 )
+from ._steps.progress import Chars, Progress
 from ._steps.timer import StreamTimer
 from ._tally import UsageTally
 from ._usage import Iteration, Usage
@@ -71,12 +74,14 @@ __all__ = [  # noqa: RUF022 - in the plain order, which a test can check
     "AsyncReader",
     "AsyncSource",
     "BetaSource",
+    "Chars",
     "CitationPart",
     "DonePart",
     "FallbackPart",
     "Iteration",
     "MessageStream",
     "Part",
+    "Progress",
     "Reader",
     "RefusalError",
     "SSE_HEADERS",
@@ -116,11 +121,13 @@ __all__ = [  # noqa: RUF022 - in the plain order, which a test can check
     "iter_blocks",
     "iter_events",
     "iter_parts",
+    "iter_progress",
     "iter_text",
     "iter_thinking",
     "iter_tool_calls",
     "iter_tool_inputs",
     "open_stream",
+    "print_stream",
     "tap",
     "to_ndjson",
     "to_sse",

@@ -21,6 +21,7 @@ from claude_stream import (
     Accumulator,
     AsyncReader,
     Part,
+    Progress,
     Reader,
     ToolInput,
     UnknownEvent,
@@ -31,10 +32,12 @@ from claude_stream import (
     iter_blocks,
     iter_events,
     iter_parts,
+    iter_progress,
     iter_text,
     iter_thinking,
     iter_tool_calls,
     iter_tool_inputs,
+    print_stream,
     tap,
     to_ndjson,
     to_sse,
@@ -56,6 +59,8 @@ def sdk_stream(source: Stream[RawMessageStreamEvent]) -> None:
     assert_type(iter_tool_calls(source), Reader[ToolUseBlock])
     assert_type(iter_tool_inputs(source), Reader[ToolInput])
     assert_type(iter_parts(source), Reader[Part])
+    assert_type(iter_progress(source), Reader[Progress])
+    assert_type(iter_progress(source, max_tokens=1024), Reader[Progress])
     assert_type(ensure_finished(source), Reader[RawMessageStreamEvent])
     assert_type(tap(source), Reader[RawMessageStreamEvent])
     assert_type(tap(source, print, Accumulator().feed), Reader[RawMessageStreamEvent])
@@ -77,6 +82,7 @@ def sdk_beta_stream(source: Stream[BetaRawMessageStreamEvent]) -> None:
     assert_type(iter_tool_calls(source), Reader[BetaToolUseBlock, BetaMessage])
     assert_type(iter_tool_inputs(source), Reader[ToolInput, BetaMessage])
     assert_type(iter_parts(source), Reader[Part, BetaMessage])
+    assert_type(iter_progress(source), Reader[Progress, BetaMessage])
     assert_type(ensure_finished(source), Reader[BetaRawMessageStreamEvent, BetaMessage])
     assert_type(tap(source), Reader[BetaRawMessageStreamEvent, BetaMessage])
     assert_type(tap(source, print, Accumulator().feed), Reader[BetaRawMessageStreamEvent, BetaMessage])
@@ -94,6 +100,7 @@ def stream_of_objects(source: Stream[object]) -> None:
     assert_type(iter_tool_calls(source), Reader[ToolUseBlock])
     assert_type(iter_tool_inputs(source), Reader[ToolInput])
     assert_type(iter_parts(source), Reader[Part])
+    assert_type(iter_progress(source), Reader[Progress])
     assert_type(ensure_finished(source), Reader[RawMessageStreamEvent])
     assert_type(tap(source, print), Reader[RawMessageStreamEvent])
     assert_type(collect(source), Message)
@@ -109,6 +116,7 @@ def sdk_message_stream(source: MessageStream[None]) -> None:
     assert_type(iter_tool_calls(source), Reader[ToolUseBlock])
     assert_type(iter_tool_inputs(source), Reader[ToolInput])
     assert_type(iter_parts(source), Reader[Part])
+    assert_type(iter_progress(source), Reader[Progress])
     assert_type(ensure_finished(source), Reader[RawMessageStreamEvent])
     assert_type(tap(source, print), Reader[RawMessageStreamEvent])
     assert_type(collect(source), Message)
@@ -123,6 +131,7 @@ def sdk_beta_message_stream(source: BetaMessageStream[None]) -> None:
     assert_type(iter_tool_calls(source), Reader[BetaToolUseBlock, BetaMessage])
     assert_type(iter_tool_inputs(source), Reader[ToolInput, BetaMessage])
     assert_type(iter_parts(source), Reader[Part, BetaMessage])
+    assert_type(iter_progress(source), Reader[Progress, BetaMessage])
     assert_type(ensure_finished(source), Reader[BetaRawMessageStreamEvent, BetaMessage])
     assert_type(tap(source, print), Reader[BetaRawMessageStreamEvent, BetaMessage])
     assert_type(collect(source), BetaMessage)
@@ -137,6 +146,7 @@ def dicts(source: list[dict[str, Any]]) -> None:
     assert_type(iter_tool_calls(source), Reader[ToolUseBlock])
     assert_type(iter_tool_inputs(source), Reader[ToolInput])
     assert_type(iter_parts(source), Reader[Part])
+    assert_type(iter_progress(source), Reader[Progress])
     assert_type(ensure_finished(source), Reader[RawMessageStreamEvent])
     assert_type(tap(source, print), Reader[RawMessageStreamEvent])
     assert_type(collect(source), Message)
@@ -238,6 +248,7 @@ async def async_sdk_stream(source: AsyncStream[RawMessageStreamEvent]) -> None:
     assert_type(iter_tool_calls(source), AsyncReader[ToolUseBlock])
     assert_type(iter_tool_inputs(source), AsyncReader[ToolInput])
     assert_type(iter_parts(source), AsyncReader[Part])
+    assert_type(iter_progress(source), AsyncReader[Progress])
     assert_type(ensure_finished(source), AsyncReader[RawMessageStreamEvent])
     assert_type(tap(source), AsyncReader[RawMessageStreamEvent])
     assert_type(tap(source, print, Accumulator().feed), AsyncReader[RawMessageStreamEvent])
@@ -260,6 +271,7 @@ async def async_sdk_beta_stream(source: AsyncStream[BetaRawMessageStreamEvent]) 
     assert_type(iter_tool_calls(source), AsyncReader[BetaToolUseBlock, BetaMessage])
     assert_type(iter_tool_inputs(source), AsyncReader[ToolInput, BetaMessage])
     assert_type(iter_parts(source), AsyncReader[Part, BetaMessage])
+    assert_type(iter_progress(source), AsyncReader[Progress, BetaMessage])
     assert_type(ensure_finished(source), AsyncReader[BetaRawMessageStreamEvent, BetaMessage])
     assert_type(tap(source), AsyncReader[BetaRawMessageStreamEvent, BetaMessage])
     assert_type(tap(source, print, Accumulator().feed), AsyncReader[BetaRawMessageStreamEvent, BetaMessage])
@@ -278,6 +290,7 @@ async def async_stream_of_objects(source: AsyncStream[object]) -> None:
     assert_type(iter_tool_calls(source), AsyncReader[ToolUseBlock])
     assert_type(iter_tool_inputs(source), AsyncReader[ToolInput])
     assert_type(iter_parts(source), AsyncReader[Part])
+    assert_type(iter_progress(source), AsyncReader[Progress])
     assert_type(ensure_finished(source), AsyncReader[RawMessageStreamEvent])
     assert_type(tap(source, print), AsyncReader[RawMessageStreamEvent])
     assert_type(await collect(source), Message)
@@ -293,6 +306,7 @@ async def async_sdk_message_stream(source: AsyncMessageStream[None]) -> None:
     assert_type(iter_tool_calls(source), AsyncReader[ToolUseBlock])
     assert_type(iter_tool_inputs(source), AsyncReader[ToolInput])
     assert_type(iter_parts(source), AsyncReader[Part])
+    assert_type(iter_progress(source), AsyncReader[Progress])
     assert_type(ensure_finished(source), AsyncReader[RawMessageStreamEvent])
     assert_type(tap(source, print), AsyncReader[RawMessageStreamEvent])
     assert_type(await collect(source), Message)
@@ -307,6 +321,7 @@ async def async_sdk_beta_message_stream(source: BetaAsyncMessageStream[None]) ->
     assert_type(iter_tool_calls(source), AsyncReader[BetaToolUseBlock, BetaMessage])
     assert_type(iter_tool_inputs(source), AsyncReader[ToolInput, BetaMessage])
     assert_type(iter_parts(source), AsyncReader[Part, BetaMessage])
+    assert_type(iter_progress(source), AsyncReader[Progress, BetaMessage])
     assert_type(ensure_finished(source), AsyncReader[BetaRawMessageStreamEvent, BetaMessage])
     assert_type(tap(source, print), AsyncReader[BetaRawMessageStreamEvent, BetaMessage])
     assert_type(await collect(source), BetaMessage)
@@ -321,6 +336,7 @@ async def async_dicts(source: AsyncIterator[dict[str, Any]]) -> None:
     assert_type(iter_tool_calls(source), AsyncReader[ToolUseBlock])
     assert_type(iter_tool_inputs(source), AsyncReader[ToolInput])
     assert_type(iter_parts(source), AsyncReader[Part])
+    assert_type(iter_progress(source), AsyncReader[Progress])
     assert_type(ensure_finished(source), AsyncReader[RawMessageStreamEvent])
     assert_type(tap(source, print), AsyncReader[RawMessageStreamEvent])
     assert_type(await collect(source), Message)
@@ -336,6 +352,7 @@ async def unawaited(source: Coroutine[Any, Any, AsyncStream[RawMessageStreamEven
     assert_type(iter_tool_calls(source), AsyncReader[ToolUseBlock])
     assert_type(iter_tool_inputs(source), AsyncReader[ToolInput])
     assert_type(iter_parts(source), AsyncReader[Part])
+    assert_type(iter_progress(source), AsyncReader[Progress])
     assert_type(ensure_finished(source), AsyncReader[RawMessageStreamEvent])
     assert_type(tap(source, print), AsyncReader[RawMessageStreamEvent])
     assert_type(await collect(source), Message)
@@ -351,6 +368,7 @@ async def unawaited_beta(source: Coroutine[Any, Any, AsyncStream[BetaRawMessageS
     assert_type(iter_tool_calls(source), AsyncReader[BetaToolUseBlock, BetaMessage])
     assert_type(iter_tool_inputs(source), AsyncReader[ToolInput, BetaMessage])
     assert_type(iter_parts(source), AsyncReader[Part, BetaMessage])
+    assert_type(iter_progress(source), AsyncReader[Progress, BetaMessage])
     assert_type(ensure_finished(source), AsyncReader[BetaRawMessageStreamEvent, BetaMessage])
     assert_type(tap(source, print), AsyncReader[BetaRawMessageStreamEvent, BetaMessage])
     assert_type(await collect(source), BetaMessage)
@@ -418,3 +436,15 @@ async def async_relays(
         assert_type(to(iter_parts(beta)), AsyncReader[bytes, BetaMessage])
         assert_type(to(iter_events(beta), on_error=print), AsyncReader[bytes, BetaMessage])
     assert_type(from_sse(to_sse(source)), AsyncReader[RawMessageStreamEvent])
+
+
+def printed(source: Stream[RawMessageStreamEvent], chunks: list[str]) -> None:
+    """Printing gives the text."""
+    assert_type(print_stream(iter_text(source)), str)
+    assert_type(print_stream(chunks, end=""), str)
+
+
+async def async_printed(source: AsyncStream[RawMessageStreamEvent], chunks: AsyncIterator[str]) -> None:
+    """From an async source, the text is to be awaited."""
+    assert_type(await assert_type(print_stream(chunks), Coroutine[Any, Any, str]), str)
+    assert_type(await print_stream(iter_text(source)), str)

@@ -89,15 +89,16 @@ def api(monkeypatch: pytest.MonkeyPatch) -> Iterator[None]:
 @pytest.mark.socket
 @pytest.mark.usefixtures("api")
 @pytest.mark.parametrize("page", PAGES, ids=lambda page: str(page.relative_to(ROOT)))
-def test_pages(page: Path, capsys: pytest.CaptureFixture[str]) -> None:
+def test_pages(page: Path, capsys: pytest.CaptureFixture[str], monkeypatch: pytest.MonkeyPatch) -> None:
     """The Python blocks of a page run one after the other; a `text` block behind one is what it prints."""
+    monkeypatch.delenv("FORCE_COLOR", raising=False)  # rich would take standard output for a terminal
     blocks = re.findall(r"^```([^\n]+)\n(.*?)^```", page.read_text(), re.MULTILINE | re.DOTALL)
     names: dict[str, Any] = {"__name__": "example"}
     before = ""
     for kind, content in blocks:
         if kind == "python":
             capsys.readouterr()
-            exec(compile(content, str(page), "exec"), names)
+            exec(compile(content, str(page), "exec", dont_inherit=True), names)
         elif kind == "text" and before == "python":
             assert capsys.readouterr().out == content
         before = kind

@@ -46,6 +46,7 @@ ORDER = [
     "_steps.finished",
     "_steps.tap",
     "_steps.timer",
+    "_steps.progress",
     "_steps.helper_events",
     "_drive",
     "_drive.misuse",
@@ -70,6 +71,7 @@ ORDER = [
     "_open",
     "_wrap",
     "_relay",
+    "_print",
     "_public",
     "",
     "_message_ids",
@@ -82,6 +84,7 @@ ORDER = [
     "testing._clients",
     "testing",
     "_pytest_plugin",
+    "_terminal",
     "__main__",
 ]
 # The kit is built on what is public. What it takes from inside is argued in docs/explanation.md.
@@ -103,6 +106,7 @@ ASYNC = {
         "_open",
         "_request",
         "_relay",
+        "_print",
     ),
     *("testing._http", "testing._record", "testing._replay"),
 }
@@ -166,7 +170,7 @@ def test_imports_run_one_way(module: str) -> None:
     above = {f"{PUBLIC}.{name}".rstrip(".") for name in ORDER[: ORDER.index(module)]}
     if module.startswith(("testing", "_")) and ORDER.index(module) > ORDER.index(""):
         above = {PUBLIC, *(f"{PUBLIC}.{name}" for name in KIT_MAY_LOOK_INTO)} | {
-            name for name in above if name.startswith(f"{PUBLIC}.testing")
+            name for name in above if name.startswith((f"{PUBLIC}.testing", f"{PUBLIC}._terminal"))
         }
     third_party = THIRD_PARTY | MORE_THIRD_PARTY.get(module, set())
     wrong = {
