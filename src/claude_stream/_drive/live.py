@@ -183,8 +183,9 @@ class SDKStream(Live):
         """Return the events; of a watched stream, so that it ends once, however often we ask."""
         if not self.is_watched:
             return iter(self.given)
-        self._items = (item for item in self.given)
-        return self._items
+        items: Iterator[Any] = (item for item in self.given)
+        self._items = items
+        return items
 
     def _aiterate(self) -> Callable[[], Awaitable[Any]]:
         # Watchers look in __aiter__, and some there only. Of a bare stream, its own __anext__ spares us a generator.
