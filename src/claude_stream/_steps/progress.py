@@ -55,7 +55,7 @@ class Chars:
 
 @dataclasses.dataclass(frozen=True)
 class Progress:
-    """How far a stream was when this was made; `now` brings its times up to date. Times are seconds.
+    """How far a stream was when this was made; ``now()`` brings its times up to date. Times are seconds.
 
     Example:
         >>> from claude_stream import iter_progress
