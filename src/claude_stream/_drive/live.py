@@ -12,7 +12,7 @@ import threading
 import weakref
 from collections import deque
 from collections.abc import AsyncIterator, Awaitable, Callable, Iterator
-from typing import Any
+from typing import Any, cast
 
 import anyio
 
@@ -211,7 +211,7 @@ class SDKStream(Live):
 
 def is_changed(stream: Any, *, is_async: bool) -> bool:
     """Whether a stream, or the method that it is looped over by, is not the SDK's own: a proxy, a subclass, a patch."""
-    cls: Any = type(stream)  # a proxy may say that it is another
+    cls = cast("type[object]", type(stream))  # a proxy may say that it is another
     names: Any = getattr(getattr(cls, "__aiter__" if is_async else "__iter__", None), "__globals__", {})
     return {cls.__module__.partition(".")[0], str(names.get("__name__")).partition(".")[0]} != {"anthropic"}
 

@@ -61,30 +61,27 @@ def _lazy(cls: Any) -> Any:
     all of its fields as soon as their fields are asked for, by pydantic, too.
     """
 
-    class Lazy(cls):  # type: ignore[misc]
-        def __getattr__(self, name: str) -> Any:
-            return self.__dict__["snapshot"] if name == "snapshot" else super().__getattr__(name)
+    def fields(event: Any) -> dict[str, Any]:
+        known: dict[str, Any] = _fields.__get__(event)
+        if _LATER in known:
+            known["snapshot"] = known.pop(_LATER)()
+        return known
 
-        @property
-        def __dict__(self) -> dict[str, Any]:
-            fields: dict[str, Any] = _fields.__get__(self)
-            if _LATER in fields:
-                fields["snapshot"] = fields.pop(_LATER)()
-            return fields
+    def missing(event: Any, name: str) -> Any:
+        return fields(event)["snapshot"] if name == "snapshot" else cls.__getattr__(event, name)
 
-        @__dict__.setter
-        def __dict__(self, fields: dict[str, Any]) -> None:
-            _fields.__set__(self, fields)
+    def reduced(event: Any) -> Any:
+        return functools.partial(cls.construct, **fields(event)), ()
 
-        @property  # type: ignore[misc]
-        def __class__(self) -> Any:
-            return cls
-
-        def __reduce__(self) -> Any:
-            return functools.partial(cls.construct, **self.__dict__), ()
-
-    Lazy.__name__, Lazy.__qualname__, Lazy.__module__ = cls.__name__, cls.__qualname__, cls.__module__
-    return Lazy
+    members = {
+        "__module__": cls.__module__,
+        "__qualname__": cls.__qualname__,
+        "__getattr__": missing,
+        "__dict__": property(fields, _fields.__set__),
+        "__class__": property(lambda _: cls),
+        "__reduce__": reduced,
+    }
+    return type(cls)(cls.__name__, (cls,), members)
 
 
 _INPUTS = {beta: Shape(_lazy(classes["input_json"])) for beta, classes in ((False, _STABLE), (True, _BETA))}
