@@ -14,6 +14,7 @@ from collections.abc import Iterator
 from pathlib import Path
 from typing import Any
 
+import anthropic
 import pytest
 
 import claude_stream
@@ -102,6 +103,9 @@ def test_pages(page: Path, capsys: pytest.CaptureFixture[str], monkeypatch: pyte
         elif kind == "text" and before == "python":
             assert capsys.readouterr().out == content
         before = kind
+    for made in names.values():
+        if isinstance(made, anthropic.Anthropic):
+            made.close()
 
 
 @pytest.mark.parametrize("example", EXAMPLES, ids=lambda example: example.name)

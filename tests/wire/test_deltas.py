@@ -30,7 +30,7 @@ def dumped(model: anthropic.BaseModel) -> Any:
 
 def assert_same(ours: Any, theirs: Any) -> None:
     """Two values are the same in all that pydantic knows of them, down to the order of their fields."""
-    assert type(ours) is type(theirs)
+    assert ours.__class__ is theirs.__class__
     if isinstance(ours, anthropic.BaseModel):
         assert list(vars(ours)) == list(vars(theirs))
         assert ours.model_fields_set == theirs.model_fields_set
