@@ -58,7 +58,7 @@ class Look:
     @property
     def is_over(self) -> bool:
         """Whether there is nothing more to be learnt."""
-        return self.touch is None and self.at_end is None and len(self.head) >= _HEAD
+        return self.touch is None and len(self.head) >= _HEAD
 
     def chunks(self, chunks: Iterator[bytes]) -> Iterator[bytes]:
         """Yield the chunks of a sync body."""
@@ -83,7 +83,7 @@ class _AsyncLook:
         return self
 
     def __anext__(self) -> Awaitable[bytes]:
-        return self._next() if self._look.is_over else self._see()
+        return self._next() if self._look.is_over and self._look.at_end is None else self._see()
 
     async def _see(self) -> bytes:
         try:
