@@ -127,10 +127,15 @@ def _aliases() -> dict[str, str]:
 
 
 def _plain(app: Sphinx, what: str, name: str, obj: Any, options: Any, lines: list[str]) -> None:
-    """Keep the first sentence of a property whole: Google style takes what stands ahead of a colon for its type."""
+    """Keep the first sentence of a property whole: Google style takes what stands ahead of a colon for its type.
+
+    Of an alias, say what its docstring says, and not what stands for it at run time.
+    """
     del app, name, obj, options
     if what in ("attribute", "property"):
         lines[:0] = ["..", ""]  # a comment, which has no colon
+    elif what == "data":
+        lines[:] = [line for line in lines if not line.startswith("alias of ")]
 
 
 def _named(
