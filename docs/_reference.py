@@ -127,15 +127,18 @@ def _aliases() -> dict[str, str]:
 
 
 def _plain(app: Sphinx, what: str, name: str, obj: Any, options: Any, lines: list[str]) -> None:
-    """Keep the first sentence of a property whole: Google style takes what stands ahead of a colon for its type.
-
-    Of an alias, say what its docstring says, and not what stands for it at run time.
-    """
+    """Keep the first sentence of a property whole: Google style takes what stands ahead of a colon for its type."""
     del app, name, obj, options
     if what in ("attribute", "property"):
         lines[:0] = ["..", ""]  # a comment, which has no colon
-    elif what == "data":
-        lines[:] = [line for line in lines if not line.startswith("alias of ")]
+
+
+def _without_aliases(app: Sphinx, doctree: nodes.document) -> None:
+    """Leave out what stands for an alias at run time, which is less than what type checkers know."""
+    del app
+    for paragraph in list(doctree.findall(nodes.paragraph)):
+        if paragraph.astext().startswith("alias of "):
+            paragraph.parent.remove(paragraph)
 
 
 def _named(
@@ -189,5 +192,6 @@ def setup(app: Sphinx) -> dict[str, bool]:
     app.connect("source-read", _read)
     app.connect("autodoc-process-docstring", _plain, priority=400)  # ahead of napoleon, at 500
     app.connect("autodoc-process-signature", _named)
+    app.connect("doctree-read", _without_aliases)
     app.connect("missing-reference", _outside)
     return {"parallel_read_safe": True, "parallel_write_safe": True}

@@ -110,7 +110,8 @@ def test_examples(example: Path, capsys: pytest.CaptureFixture[str]) -> None:
     assert capsys.readouterr().out
 
 
-HOW_TOS = [page for page in PAGES if page.parent.name == "how-to" and "```sh" in page.read_text(encoding="utf-8")]
+RUN = ("how-to", "reference")
+HOW_TOS = [page for page in PAGES if page.parent.name in RUN and "```sh" in page.read_text(encoding="utf-8")]
 
 
 @pytest.mark.process

@@ -115,7 +115,8 @@ def async_replay_client(
         >>> from claude_stream import collect
         >>> from claude_stream.testing import async_replay_client
         >>> client = async_replay_client("answer.sse")
-        >>> asyncio.run(collect(client.messages.create(model="any", max_tokens=9, messages=[], stream=True))).stop_reason
+        >>> request = client.messages.create(model="any", max_tokens=100, messages=[], stream=True)
+        >>> asyncio.run(collect(request)).stop_reason
         'end_turn'
     """
     http_client = _http_client("AsyncClient", recordings, choose, speed)
