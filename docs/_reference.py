@@ -133,6 +133,14 @@ def _plain(app: Sphinx, what: str, name: str, obj: Any, options: Any, lines: lis
         lines[:0] = ["..", ""]  # a comment, which has no colon
 
 
+def _without_aliases(app: Sphinx, doctree: nodes.document) -> None:
+    """Leave out what stands for an alias at run time, which is less than what type checkers know."""
+    del app
+    for paragraph in list(doctree.findall(nodes.paragraph)):
+        if paragraph.astext().startswith("alias of "):
+            paragraph.parent.remove(paragraph)
+
+
 def _named(
     app: Sphinx, what: str, name: str, obj: Any, options: Any, signature: str | None, returns: str | None
 ) -> tuple[str | None, str | None]:
@@ -184,5 +192,6 @@ def setup(app: Sphinx) -> dict[str, bool]:
     app.connect("source-read", _read)
     app.connect("autodoc-process-docstring", _plain, priority=400)  # ahead of napoleon, at 500
     app.connect("autodoc-process-signature", _named)
+    app.connect("doctree-read", _without_aliases)
     app.connect("missing-reference", _outside)
     return {"parallel_read_safe": True, "parallel_write_safe": True}

@@ -69,6 +69,15 @@ class StreamError(anthropic.APIError):
     Catching ``anthropic.APIError`` catches these too, and errors before the response starts, which
     are the SDK's own.
 
+    Example:
+        >>> from claude_stream import StreamError, iter_text
+        >>> from claude_stream.testing import message_events
+        >>> try:
+        ...     iter_text(message_events("Hello", error="overloaded_error")).read()
+        ... except StreamError as error:
+        ...     print(type(error).__name__, error.retryable, error.partial.content[0].text)
+        StreamOverloadedError True Hello
+
     Attributes:
         message (str): what happened, after how many events, and what had been received.
         partial (Message | BetaMessage | None): the message as far as it came; None before ``message_start``.
@@ -316,6 +325,17 @@ class RefusalError(StopReasonError):
 
 class ToolInputError(StreamError, ValueError):
     """The input of a tool call is cut or malformed, so the call must not be run.
+
+    Example:
+        >>> from claude_stream import ToolInputError, iter_tool_calls
+        >>> from claude_stream.testing import message_events
+        >>> cut = message_events(("get_weather", {"city": "Paris"}), stop_reason="max_tokens", chunk=11)
+        >>> del cut[-4:-2]  # the end of the input, and of its block
+        >>> try:
+        ...     iter_tool_calls(cut).read()
+        ... except ToolInputError as error:
+        ...     print(error.tool_name, error.raw)
+        get_weather {"city": "P
 
     Attributes:
         raw (str): the JSON text of the input as far as it was received.

@@ -32,14 +32,25 @@ if TYPE_CHECKING:  # which alone can subscript the SDK's Parsed... aliases
     BetaEvent: TypeAlias = BetaRawMessageStreamEvent | ParsedBetaMessageStreamEvent[Any]
 
     Source: TypeAlias = Iterable[Event] | Stream[object]  # the SDK's way to give dicts
+    """The SDK's ``Stream`` or ``MessageStream``, or any other iterable of events or of their JSON as dicts."""
+
     BetaSource: TypeAlias = Iterable[BetaEvent]
+    """The same with the events of ``client.beta.messages``."""
+
     _AsyncEvents: TypeAlias = AsyncIterable[Event] | AsyncStream[object]
     _AsyncBetaEvents: TypeAlias = AsyncIterable[BetaEvent]
+
     AsyncSource: TypeAlias = _AsyncEvents | Awaitable[_AsyncEvents]
+    """A request of an async client, awaited or not, or any other async iterable of events, or an awaitable of one."""
+
     AsyncBetaSource: TypeAlias = _AsyncBetaEvents | Awaitable[_AsyncBetaEvents]
+    """The same with the events of ``client.beta.messages``."""
 else:
     Source = BetaSource = Iterable[object]
     AsyncSource = AsyncBetaSource = AsyncIterable[object] | Awaitable[AsyncIterable[object]]
 
 AnySource: TypeAlias = Source | BetaSource
+"""Either of the two for a ``for``."""
+
 AnyAsyncSource: TypeAlias = AsyncSource | AsyncBetaSource
+"""Either of the two for an ``async for``."""

@@ -140,6 +140,7 @@ class DonePart:
 Part: TypeAlias = (
     TextPart | ThinkingPart | CitationPart | ToolInput | ToolCallPart | ServerToolPart | FallbackPart | DonePart
 )
+"""Any of the classes that `iter_parts` gives."""
 
 
 class Parts(Step[Wire, Any]):

@@ -108,7 +108,17 @@ def async_replay_client(
     choose: Callable[[ReplayRequest], Recorded] | None = None,
     speed: float | None = None,
 ) -> AsyncReplayClient:
-    """Return the same as `replay_client` does, as an `AsyncAnthropic` client."""
+    """Return the same as `replay_client` does, as an `AsyncAnthropic` client.
+
+    Example:
+        >>> import asyncio
+        >>> from claude_stream import collect
+        >>> from claude_stream.testing import async_replay_client
+        >>> client = async_replay_client("answer.sse")
+        >>> request = client.messages.create(model="any", max_tokens=100, messages=[], stream=True)
+        >>> asyncio.run(collect(request)).stop_reason
+        'end_turn'
+    """
     http_client = _http_client("AsyncClient", recordings, choose, speed)
     return AsyncReplayClient(api_key="sk-ant-replay", max_retries=0, http_client=http_client)
 
