@@ -32,6 +32,10 @@ from sphinx.util.inspect import TypeAliasForwardRef
 PACKAGES = ("claude_stream", "claude_stream.testing")
 BLOCK = re.compile(r"^```\{public\} (?P<package>\S+)\n(?P<names>[^`]*)^```$", re.MULTILINE)
 _HELP = re.compile(r"^```\{help\}\n(?P<command>.*)\n```$", re.MULTILINE)
+_MADE_HERE = {
+    *("Reader", "AsyncReader", "StreamManager", "AsyncStreamManager", "ToolInput", "Progress", "Chars", "UnknownEvent"),
+    *("Replay", "ReplayClient", "AsyncReplayClient", "ClaudeReplay"),
+}
 _DEFAULT = re.compile(r"<(?:factory|(?:built-in )?function (\w+)[^>]*)>")
 _OUTSIDE = (builtins, types, anthropic, anthropic.types, anthropic.types.beta)
 
@@ -144,8 +148,13 @@ def _without_aliases(app: Sphinx, doctree: nodes.document) -> None:
 def _named(
     app: Sphinx, what: str, name: str, obj: Any, options: Any, signature: str | None, returns: str | None
 ) -> tuple[str | None, str | None]:
-    """Write defaults that are functions by their names, so that Sphinx can read the signature."""
-    del app, what, name, obj, options
+    """Write defaults that are functions by their names, so that Sphinx can read the signature.
+
+    Leave out the parameters of classes that only the library makes.
+    """
+    del app, obj, options
+    if what == "class" and name.rpartition(".")[2] in _MADE_HERE:
+        return "", None
     return _DEFAULT.sub(lambda default: default[1] or "...", signature or "") or None, returns
 
 

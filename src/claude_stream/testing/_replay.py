@@ -149,7 +149,7 @@ def sse_response(recording: Recorded, *, speed: float | None = None) -> Any:
     """Return the response for a route of respx: ``respx_mock.post(url).mock(return_value=sse_response(...))``.
 
     It is streamed chunk by chunk, to sync and async clients, and serves any number of requests. It is
-    an `httpx.Response`, which respx expects for SDKs on httpx2 as well. For those, install pytest-httpx2
+    an ``httpx.Response``, which respx expects for SDKs on httpx2 as well. For those, install pytest-httpx2
     and use its ``httpx2_mock`` fixture, or ``respx.mock(using="httpcore2")``.
 
     Args:
