@@ -142,6 +142,7 @@ class Environment:
         """Run tests of the SDK's, plain or on wrapped clients, and return what came of each."""
         variables = {name: value for name, value in os.environ.items() if not name.startswith(("ANTHROPIC_", "PYTEST"))}
         command: list[object] = [self.python, "-m", "pytest", "--quiet", f"--numprocesses={jobs}"]
+        command += ["-o", "truncation_limit_lines=0", "-o", "truncation_limit_chars=0"]  # reasons look at all of it
         command += ["--continue-on-collection-errors", *(f"--ignore={path}" for path in LEFT_OUT)]
         if wrapped:
             variables["PYTHONPATH"] = str(PLUGIN)

@@ -13,7 +13,7 @@ from collections.abc import Mapping, Sequence
 from importlib import metadata
 from pathlib import Path
 
-from tests.sdk_suite.compare import Judgement, Outcome, Reason
+from tests.sdk_suite.compare import Judgement, Outcome
 
 
 @dataclasses.dataclass(frozen=True)
@@ -59,14 +59,14 @@ def _unexplained(run: Run) -> int:
 
 
 def _reasons(runs: Sequence[Run]) -> list[str]:
-    found: dict[Reason, dict[str, list[str]]] = {}
+    found: dict[str, dict[str, list[str]]] = {}  # by what they say: one reason may be listed for several ranges
     for run in runs:
         for reason, differences in run.judgement.explained.items():
             for test in sorted({difference.test.partition("[")[0] for difference in differences}):
-                found.setdefault(reason, {}).setdefault(test, []).append(run.sdk)
+                found.setdefault(reason.text, {}).setdefault(test, []).append(run.sdk)
     lines: list[str] = []
-    for reason, tests in found.items():
-        lines += ["", f"**{reason.text}**", ""]
+    for text, tests in found.items():
+        lines += ["", f"**{text}**", ""]
         lines += [f"- `{test}` ({', '.join(versions)})" for test, versions in sorted(tests.items())]
     return lines
 
