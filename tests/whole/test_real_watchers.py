@@ -94,4 +94,4 @@ def test_the_section_of_the_page(tmp_path: Path) -> None:
     twice = page.read_text(encoding="utf-8")
     assert twice.count("## Who watches") == 1
     assert twice.endswith("\nMore.\n")
-    assert "| `opik` | could not be run | | | |" in twice
+    assert "| `opik` | could not be run | | |" in twice
