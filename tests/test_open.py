@@ -18,6 +18,7 @@ from claude_stream import (
     StreamTruncatedError,
     open_stream,
 )
+from claude_stream._open import _as_dicts
 from claude_stream.testing import Recording, message_events
 from tests.support import ASYNC_MODES, REQUEST, Mode, open_and_read
 from tests.support import open_and_read_in as read
@@ -255,3 +256,17 @@ def test_a_stream_that_is_dropped_is_gone_at_once(mode: Mode, options: dict[str,
             gc.enable()
 
     mode.run(main)
+
+
+@ASYNC_MODES
+def test_an_async_client_whose_patched_create_needs_no_await(mode: Mode) -> None:
+    """What it gives is read as it is."""
+    client = mode.client()
+    client.messages.create = lambda **_: mode.source(message_events("Hello, world!"))
+    assert read(mode, lambda: open_stream(client, **REQUEST))[1] == "Hello, world!"
+
+
+def test_a_stream_of_an_sdk_that_keeps_its_client_elsewhere() -> None:
+    """Its objects are read instead of dicts."""
+    stream = object()
+    assert _as_dicts(stream) is stream

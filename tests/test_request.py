@@ -46,6 +46,12 @@ def test_a_dict_for_output_format(beta: bool) -> None:
         request.with_format({}, SCHEMA, beta=beta)
 
 
+def test_a_dict_with_an_old_sdk(monkeypatch: pytest.MonkeyPatch) -> None:
+    """There it is the format itself, and nothing is parsed."""
+    monkeypatch.setattr(anthropic, "__version__", "0.110.0")
+    assert request.with_format({}, SCHEMA, beta=False) == ({"output_config": {"format": SCHEMA}}, None)
+
+
 def test_a_type_without_a_schema() -> None:
     """The error names it."""
     with pytest.raises(TypeError, match="object at"):

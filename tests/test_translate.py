@@ -16,6 +16,7 @@ from claude_stream import (
     from_sse,
     iter_text,
 )
+from claude_stream._translate import from_sdk
 from claude_stream.testing import Recording, message_events
 from tests.nets import http_of_the_sdk
 from tests.support import REQUEST, WITH_TODAYS_HELPER, Mode, OwnError, body_of, failing
@@ -132,3 +133,9 @@ def test_a_bedrock_frame_in_the_text_of_an_error() -> None:
     assert "slow down" in str(error)
     for other in ("Bad response code, expected 200: oops", "something else"):
         assert type(from_sdk(ValueError(other), 1)) is StreamProtocolError
+
+
+def test_a_character_that_is_cut() -> None:
+    """Where a generator hides the response, the SDK's decoder meets the end of the body before we do."""
+    error = from_sdk(UnicodeDecodeError("utf-8", b"\xe2", 0, 1, "unexpected end of data"), 3)
+    assert isinstance(error, claude_stream.StreamTruncatedError)

@@ -303,3 +303,10 @@ def test_patching_a_wrapped_client_shows_each_call_once(mode: Mode) -> None:
     assert read(mode, lambda: wrapped.messages.stream(**REQUEST))[1] == "Hello, world!"
     assert read(mode, lambda: stream(**REQUEST))[1] == "Hello, world!"
     assert seen == ["stream"]
+
+
+def test_a_client_of_an_sdk_without_middleware(mode: Mode) -> None:
+    """There is no chain to make again."""
+    client = mode.client(HELLO)
+    client._build_middleware_chain = None
+    assert read(mode, lambda: wrap_client(client).messages.stream(**REQUEST))[1] == "Hello, world!"

@@ -66,9 +66,8 @@ def _wrapped(client: Any, reading: Reading) -> Any:
         messages.stream = _stream_of(messages, reading)
         if hasattr(messages, "tool_runner"):
             messages.tool_runner = _tool_runner_of(messages, wrapped)
-    for name in ("copy", "with_options", "with_middleware"):
-        if hasattr(client, name):
-            setattr(wrapped, name, _rewrapping(getattr(wrapped, name), reading))
+    for name in filter(functools.partial(hasattr, client), ("copy", "with_options", "with_middleware")):
+        setattr(wrapped, name, _rewrapping(getattr(wrapped, name), reading))
     return wrapped
 
 
@@ -140,8 +139,7 @@ def _part_of(copied: Any, part: Any, client: Any) -> Any:
     fresh = type(part)(copied)
     for name, value in _attributes(part):
         if getattr(value, "_client", None) is client:
-            if name not in vars(fresh):
-                setattr(fresh, name, _part_of(copied, value, client))
+            setattr(fresh, name, _part_of(copied, value, client))
         elif name not in vars(fresh) and not _is_ours(value) and not _is_cached(part, name):
             setattr(fresh, name, value)
     return fresh

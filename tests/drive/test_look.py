@@ -95,3 +95,13 @@ def test_a_response_that_has_no_chunks() -> None:
     response = SimpleNamespace()
     Look().begin(response, "iter_bytes")
     assert vars(response) == {}
+
+
+def test_a_look_that_nobody_asks_about_the_end(mode: Mode) -> None:
+    """It lets the end be, long or short."""
+    for length in (10, 2000):
+        response = SimpleNamespace()
+        name = "aiter_bytes" if mode.is_async else "iter_bytes"
+        setattr(response, name, lambda length=length: mode.source([b"x" * length, b"y"]))
+        Look().begin(response, name)
+        assert mode.read(getattr(response, name)).items == [b"x" * length, b"y"]

@@ -58,6 +58,7 @@ FUNCTIONS: list[Callable[..., Any]] = [
         (CLIENT.messages.stream(**REQUEST), "is not entered"),
         (iter_text(EVENTS), "cannot be read here"),
         (next(iter_events(EVENTS)), "single RawMessageStartEvent: put the events in a list"),
+        (CLIENT.messages.with_streaming_response.create(**REQUEST), "ResponseContextManager, which is not entered yet"),
         (open_stream(CLIENT, **REQUEST), "StreamManager is not entered yet"),
         (open_stream(ASYNC_CLIENT, **REQUEST), "AsyncStreamManager is not entered yet"),
         (io.BytesIO(b"").read, "has to be called"),

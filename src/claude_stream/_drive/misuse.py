@@ -60,8 +60,6 @@ def kind_of(given: object) -> Kind:
     if _is_one_of(given, _ASYNC):
         return "async"
     _refuse(given)
-    if isinstance(given, AsyncOnly):  # our readers and streams are told apart before
-        raise _unknown(given)
     if isinstance(given, Awaitable):  # before Iterable, because an asyncio.Task is one, too
         return "awaitable"
     if isinstance(given, Iterable):  # what is both is sync, as the overloads have it; aiter() of it is async
