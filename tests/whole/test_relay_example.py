@@ -1,0 +1,158 @@
+"""The example of a relay, in a real browser: what a person sees, by both transports, and what their clicks cost."""
+
+from __future__ import annotations
+
+import contextlib
+import runpy
+import threading
+import time
+from collections.abc import AsyncIterator, Iterator
+from pathlib import Path
+
+import anthropic
+import httpx
+import pytest
+
+from claude_stream.testing import message_events
+from tests.browser import Browser
+from tests.loopback import Loopback
+from tests.support import PATIENCE, SOON, body_of
+
+uvicorn = pytest.importorskip("uvicorn")
+pytestmark = [pytest.mark.socket, pytest.mark.process, pytest.mark.slow]
+
+FOLDER = Path(__file__).parents[2] / "docs" / "examples" / "relay"
+THINKING = {"type": "thinking", "thinking": "Let me see.", "signature": "c2ln"}
+TEXT = "One two three four five six seven eight nine ten."
+EVENTS = message_events(THINKING, TEXT, chunk=10)
+FRAMES = [body_of([event]) for event in EVENTS]
+HALF = 9  # frames, among them the first ones of the text
+OVERLOADED = b'event: error\ndata: {"type":"error","error":{"type":"overloaded_error","message":"Overloaded"}}\n\n'
+WHOLE = tuple(part for frame in FRAMES for part in (frame, 0.05))
+
+
+@contextlib.contextmanager
+def serving(upstream: Loopback) -> Iterator[str]:
+    """Run the example over an API that is at this machine, and give its address."""
+    client = anthropic.AsyncAnthropic(api_key="key", base_url=upstream.url, max_retries=0)
+    app = runpy.run_path(str(FOLDER / "app.py"))["make_app"](client)
+
+    @contextlib.asynccontextmanager
+    async def closing(_: object) -> AsyncIterator[None]:
+        async with client:
+            yield
+
+    app.router.lifespan_context = closing
+    server = uvicorn.Server(uvicorn.Config(app, port=0, log_level="error"))
+    thread = threading.Thread(target=server.run)
+    thread.start()
+    try:
+        end = time.monotonic() + PATIENCE
+        while not server.started:
+            assert time.monotonic() < end
+            time.sleep(0.01)
+        yield f"http://127.0.0.1:{server.servers[0].sockets[0].getsockname()[1]}"
+    finally:
+        server.should_exit = True
+        thread.join(PATIENCE)
+
+
+@pytest.fixture(scope="module")
+def browser() -> Iterator[Browser]:
+    with Browser() as browser:
+        yield browser
+
+
+@pytest.fixture(params=["EventSource", "WebSocket"])
+def transport(request: pytest.FixtureRequest) -> str:
+    """Runs the test by either."""
+    return str(request.param)
+
+
+def ask(browser: Browser, url: str, transport: str) -> None:
+    """Load the page and ask. It notes each state of the text on its way."""
+    browser.open(url)
+    browser.run(f"document.getElementById('socket').checked = {str(transport == 'WebSocket').lower()}")
+    browser.run(
+        "window.seen = []; new MutationObserver(() => seen.push(document.getElementById('text').textContent))"
+        ".observe(document.getElementById('text'), {childList: true})"
+    )
+    browser.run("document.querySelector('form button').click()")
+
+
+def shown(browser: Browser, name: str) -> str:
+    return str(browser.run(f"document.getElementById('{name}').textContent"))
+
+
+def ended(browser: Browser) -> str:
+    """Return what the page says when the answer is over, a second later: by then a browser would have asked again."""
+    browser.wait_for("document.getElementById('stop').disabled && document.getElementById('state').textContent")
+    time.sleep(1)
+    return shown(browser, "state")
+
+
+def test_an_overload_in_the_middle(browser: Browser, transport: str) -> None:
+    """The partial stays, the reason is there, and nobody asks again."""
+    with Loopback((*FRAMES[:HALF], OVERLOADED, "finish")) as upstream, serving(upstream) as url:
+        ask(browser, url, transport)
+        assert ended(browser) == "broken off: Overloaded"
+        assert TEXT.startswith(shown(browser, "text"))
+        assert len(shown(browser, "text")) >= 10
+        assert upstream.requests == 1
+
+
+def test_a_cut_in_the_middle(browser: Browser, transport: str) -> None:
+    """The same, with a reason that tells nothing of the inside."""
+    with Loopback((*FRAMES[:HALF], "cut")) as upstream, serving(upstream) as url:
+        ask(browser, url, transport)
+        assert ended(browser).startswith("broken off: ")
+        assert TEXT.startswith(shown(browser, "text"))
+        assert upstream.requests == 1
+
+
+def test_a_whole_answer(browser: Browser, transport: str) -> None:
+    """It comes in steps, in order and whole; thinking stands by itself; one question is one request."""
+    with Loopback((*WHOLE, "finish")) as upstream, serving(upstream) as url:
+        ask(browser, url, transport)
+        said = ended(browser)
+        assert said.startswith("end_turn: 12 tokens, the first after ")
+        assert shown(browser, "text") == TEXT
+        assert shown(browser, "thinking") == "Let me see."
+        steps = [step for step in browser.run("seen") if step]
+        assert len({*steps}) > 2
+        assert steps == sorted(steps, key=len)
+        assert all(TEXT.startswith(step) for step in steps)
+        assert upstream.requests == 1
+
+
+def test_stop(browser: Browser, transport: str) -> None:
+    """The button ends it, and upstream learns of it at once; what had come stays."""
+    with Loopback((*FRAMES[:HALF], "stall")) as upstream, serving(upstream) as url:
+        ask(browser, url, transport)
+        browser.wait_for("document.getElementById('text').textContent")
+        browser.run("document.getElementById('stop').click()")
+        assert upstream.wait_until_closed(SOON)
+        assert ended(browser) == "stopped"
+        assert TEXT.startswith(shown(browser, "text"))
+        assert upstream.requests == 1
+
+
+def test_a_browser_that_leaves(browser: Browser, transport: str) -> None:
+    """Closing its tab ends the request upstream, too."""
+    with Loopback((*FRAMES[:HALF], "stall")) as upstream, serving(upstream) as url:
+        ask(browser, url, transport)
+        browser.wait_for("document.getElementById('text').textContent")
+        browser.close_tab()
+        assert upstream.wait_until_closed(SOON)
+
+
+def test_who_asks_again_by_themselves_is_told_that_it_is_over() -> None:
+    """A request with the id of a frame is a browser's own, and costs nothing."""
+    with Loopback((*FRAMES, "finish")) as upstream, serving(upstream) as url:
+        again = httpx.get(f"{url}/events?question=x", headers={"last-event-id": "3"})
+        assert (again.status_code, upstream.requests) == (204, 0)
+
+
+def test_the_example_is_short() -> None:
+    """Application and page are under 120 lines."""
+    assert sum(len(path.read_text().splitlines()) for path in FOLDER.iterdir() if path.is_file()) < 120
