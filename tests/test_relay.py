@@ -64,7 +64,7 @@ TO_AND_FROM = pytest.mark.parametrize(("to", "from_"), RELAYS.values(), ids=RELA
 TO = pytest.mark.parametrize("to", [to_sse, to_ndjson])
 GENERAL = {"type": "error", "error": {"type": "api_error", "message": "The answer could not be completed."}}
 
-pytestmark = pytest.mark.usefixtures("quiet_log", "only_new_garbage")
+pytestmark = pytest.mark.usefixtures("quiet_log")
 
 
 @pytest.fixture

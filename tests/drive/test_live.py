@@ -37,8 +37,6 @@ from tests.clocks import Timeless
 from tests.faults import error_event
 from tests.support import ASYNC_MODES, REQUEST, AsyncItems, Mode, OwnError, body_of
 
-pytestmark = pytest.mark.usefixtures("only_new_garbage")
-
 http = http_package()
 EVENTS = message_events("Hello, world!")
 HELLO = Recording.from_events(EVENTS).chunks

@@ -14,8 +14,6 @@ from claude_stream._drive.look import Look
 from claude_stream.testing import Recording, message_events
 from tests.support import REQUEST, Mode, body_of
 
-pytestmark = pytest.mark.usefixtures("only_new_garbage")
-
 EVENTS = message_events("Hello, world!")
 NAMELESS = re.sub(rb"^event: .*\n", b"", body_of(EVENTS), flags=re.MULTILINE)
 

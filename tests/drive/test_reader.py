@@ -28,8 +28,6 @@ from claude_stream.testing import Recording, message_events
 from tests.faults import error_event
 from tests.support import REQUEST, Either, Mode, assert_same_error_again, body_of, by_hand, failing
 
-pytestmark = pytest.mark.usefixtures("only_new_garbage")
-
 EVENTS = message_events("Hello, world!")
 
 

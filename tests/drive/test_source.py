@@ -12,8 +12,6 @@ from claude_stream import collect, iter_events, iter_text
 from claude_stream.testing import message_events
 from tests.support import ASYNC_MODES, Mode, body_of
 
-pytestmark = pytest.mark.usefixtures("only_new_garbage")
-
 EVENTS = message_events("Hello, world!")
 
 

@@ -28,8 +28,6 @@ from claude_stream.testing import (
 from tests.clocks import Timeless
 from tests.support import REQUEST, Either, Mode, by_hand, done, entered, in_every_mode, streaming
 
-pytestmark = pytest.mark.usefixtures("only_new_garbage")
-
 HELLO = message_events("Hello")
 BYE = message_events("Bye")
 FOLDER = ClaudeReplay(".")

@@ -57,8 +57,6 @@ from tests.support import (
     streaming,
 )
 
-pytestmark = pytest.mark.usefixtures("only_new_garbage")
-
 EVENTS = message_events("Hello, wonderful world!")  # eight: two of the start, three deltas, three of the end
 WHOLE = body_of(EVENTS)
 FIRST, REST = body_of(EVENTS[:4]), body_of(EVENTS[4:])  # cut behind the text "Hello, wonderful"

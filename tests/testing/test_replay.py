@@ -30,8 +30,6 @@ from claude_stream.testing._http import http_package
 from tests.clocks import Clock, Timeless
 from tests.support import ASYNC_MODES, REQUEST, Either, Mode, Outcome, by_hand, done, in_every_mode, read, streaming
 
-pytestmark = pytest.mark.usefixtures("only_new_garbage")
-
 EVENTS = message_events("Hello, world!", chunk=6)  # eight: two of the start, three deltas, three of the end
 RECORDING = Recording.from_events(EVENTS)
 URL = "https://api.anthropic.com/v1/messages"

@@ -55,7 +55,7 @@ from tests.support import (
     until_somebody_reads,
 )
 
-pytestmark = [pytest.mark.socket, pytest.mark.usefixtures("only_new_garbage")]
+pytestmark = pytest.mark.socket
 
 TEXT = "Hello, wonderful world!"
 EVENTS = message_events(TEXT)  # eight: two of the start, three deltas, three of the end

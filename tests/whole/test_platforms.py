@@ -47,7 +47,6 @@ from tests.nets import http_of_the_sdk
 from tests.support import PATIENCE, REQUEST, AsyncItems, Either, Mode, Outcome, body_of, done, entered, in_every_mode
 
 pytestmark = [
-    pytest.mark.usefixtures("only_new_garbage"),
     pytest.mark.filterwarnings(
         # A generator of the SDK, left suspended when one of Bedrock's streams ends early, on trio; see pyproject.toml.
         "ignore:Async generator 'anthropic\\.lib\\.bedrock\\._stream_decoder\\.AWSEventStreamDecoder\\.aiter_bytes'"

@@ -43,8 +43,6 @@ from tests.support import (
     wire_events,
 )
 
-pytestmark = pytest.mark.usefixtures("only_new_garbage")
-
 EVENTS = message_events("Hello, wonderful world!")
 FIRST, REST = body_of(EVENTS[:4]), body_of(EVENTS[4:])
 

@@ -53,7 +53,7 @@ WHOLE = body_of(EVENTS)
 FIRST, REST = body_of(EVENTS[:4]), body_of(EVENTS[4:])  # cut behind the text "Hello, wonderful"
 PARTIAL = FIRST + REST[:30]  # cut inside an event
 
-pytestmark = [pytest.mark.socket, pytest.mark.usefixtures("only_new_garbage")]
+pytestmark = pytest.mark.socket
 
 
 @contextlib.asynccontextmanager
