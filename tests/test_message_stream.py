@@ -259,6 +259,18 @@ def test_usage_timing_and_the_end(mode: Mode) -> None:
     assert message.to_dict() == collect(events).to_dict()
 
 
+def test_what_it_has_is_listed(mode: Mode) -> None:
+    """`dir` has what is ours, and not only what the SDK's class has, for which `isinstance` takes it."""
+    manager = open_stream(mode.client(Recording.from_events(message_events("Hello"))), **REQUEST)
+    assert "open" in dir(manager)
+
+    async def use(stream: Any) -> None:
+        assert {"usage", "to_param", "tool_calls", "timing"} <= set(dir(stream._stream))
+        await stream.until_done()
+
+    with_stream(mode, message_events("Hello"), use)
+
+
 def test_snapshots_are_copies(mode: Mode) -> None:
     """Changing a snapshot changes nothing."""
 

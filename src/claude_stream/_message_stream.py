@@ -82,7 +82,23 @@ class _Parsed:
             block.parsed_output = self._adapter.validate_json(block.text)
 
 
-class _Stream(HoldsMessage[MessageT], Generic[MessageT]):
+class StandsFor:
+    """An object for which `isinstance` finds the SDK's class, and everybody else its own.
+
+    A subclass of the SDK's would inherit what the SDK adds to its own one day, and break in it.
+    """
+
+    if not TYPE_CHECKING:
+
+        @property
+        def __class__(self) -> type[Any]:
+            return self._stands_for()
+
+    def __dir__(self) -> list[str]:
+        return [*dir(type(self)), *vars(self)]  # `object`'s own would ask the SDK's class
+
+
+class _Stream(StandsFor, HoldsMessage[MessageT], Generic[MessageT]):
     """What both streams share: everything that reads nothing."""
 
     timing: StreamTimer
@@ -179,12 +195,8 @@ class MessageStream(_Stream[MessageT], _IsTheSDKs):  # type: ignore[misc]
         ('Hello, world!', 12, 'end_turn')
     """
 
-    if not TYPE_CHECKING:
-
-        @property
-        def __class__(self) -> type[Any]:
-            # For `isinstance` only. A subclass would inherit what the SDK adds to its own one day, and break in it.
-            return sdk.BetaMessageStream if self._builder.beta else sdk.MessageStream
+    def _stands_for(self) -> type[Any]:
+        return sdk.BetaMessageStream if self._builder.beta else sdk.MessageStream
 
     text_stream: Reader[str, MessageT]
     """The text, chunk by chunk."""
@@ -279,11 +291,8 @@ class AsyncMessageStream(AsyncOnly, _Stream[MessageT], _IsTheSDKsAsync):  # type
         'Hello, world!'
     """
 
-    if not TYPE_CHECKING:
-
-        @property
-        def __class__(self) -> type[Any]:
-            return sdk.BetaAsyncMessageStream if self._builder.beta else sdk.AsyncMessageStream
+    def _stands_for(self) -> type[Any]:
+        return sdk.BetaAsyncMessageStream if self._builder.beta else sdk.AsyncMessageStream
 
     text_stream: AsyncReader[str, MessageT]
     """The text, chunk by chunk."""

@@ -26,7 +26,7 @@ from ._drive.restarts import Restarts, backoff
 from ._drive.source import Source
 from ._drive.spans import stream_observer
 from ._drive.timeouts import Limits
-from ._message_stream import AsyncMessageStream, MessageStream, MessageT, options_of
+from ._message_stream import AsyncMessageStream, MessageStream, MessageT, StandsFor, options_of
 from ._steps.timer import StreamTimer
 
 if TYPE_CHECKING:
@@ -270,18 +270,15 @@ def _as_dicts(stream: Any) -> Any:
     return dicts
 
 
-class StreamManager(Generic[MessageT]):
+class StreamManager(StandsFor, Generic[MessageT]):
     """Sends the request when its block is entered, and closes the response when it is left."""
 
     def __init__(self, asked: _Request) -> None:
         self._asked = asked
         self._streams: list[MessageStream[MessageT]] = []  # those that are open, the last one entered at the end
 
-    if not TYPE_CHECKING:
-
-        @property
-        def __class__(self) -> type[Any]:  # see `MessageStream`
-            return sdk.BetaMessageStreamManager if self._asked.beta else sdk.MessageStreamManager
+    def _stands_for(self) -> type[Any]:
+        return sdk.BetaMessageStreamManager if self._asked.beta else sdk.MessageStreamManager
 
     def open(self) -> MessageStream[MessageT]:
         """Send the request, and return the stream once its message has begun. Who gets it closes it.
@@ -314,18 +311,15 @@ class StreamManager(Generic[MessageT]):
             self._streams.pop().close()
 
 
-class AsyncStreamManager(AsyncOnly, Generic[MessageT]):
+class AsyncStreamManager(StandsFor, AsyncOnly, Generic[MessageT]):
     """The same for an async client."""
 
     def __init__(self, asked: _AsyncRequest) -> None:
         self._asked = asked
         self._streams: list[AsyncMessageStream[MessageT]] = []
 
-    if not TYPE_CHECKING:
-
-        @property
-        def __class__(self) -> type[Any]:
-            return sdk.BetaAsyncMessageStreamManager if self._asked.beta else sdk.AsyncMessageStreamManager
+    def _stands_for(self) -> type[Any]:
+        return sdk.BetaAsyncMessageStreamManager if self._asked.beta else sdk.AsyncMessageStreamManager
 
     async def open(self) -> AsyncMessageStream[MessageT]:
         """Send the request, and return the stream once its message has begun; see `StreamManager.open`."""

@@ -47,7 +47,8 @@ class Usage:
     """Tokens that one message, or several together, used.
 
     All counts are whole tokens, or requests where the name says so. ``final`` is False as long as the counts may
-    still grow, and ``output_tokens`` is then no more than a placeholder. Two of them can be added with ``+``.
+    still grow, and ``output_tokens`` is then no more than a placeholder. Two of them can be added with ``+``, and many
+    with ``sum(usages)``. Do not begin with an empty ``Usage()``: it is not final, so the sum is not, either.
 
     Example:
         >>> from claude_stream import Usage
