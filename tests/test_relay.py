@@ -49,9 +49,11 @@ from tests.support import (
     Mode,
     OwnError,
     body_of,
+    by_hand,
     done,
     failing,
     in_every_mode,
+    text_of,
     tool_events,
     until_somebody_reads,
     wire_events,
@@ -703,6 +705,61 @@ def test_a_line_that_tells_of_an_error(mode: Mode) -> None:
     outcome = mode.read(lambda: iter_text(from_ndjson(mode.source([line.decode() for line in lines]))))
     assert outcome.items == ["Hello"]
     assert type(outcome.error) is StreamOverloadedError
+
+
+@TO
+def test_a_relay_holds_one_event(mode: Mode, to: Any) -> None:
+    """It reads the next one when its frame is taken, so that a slow client fills nobody's memory."""
+    taken = 0
+
+    def counted() -> Iterator[Any]:
+        nonlocal taken
+        for event in EVENTS:
+            taken += 1
+            yield event
+
+    async def main() -> None:
+        frames = Either(to(mode.source(counted())))
+        for count in range(1, len(EVENTS)):
+            await anext(frames)
+            assert taken == count
+        await frames.aclose()
+
+    mode.run(main) if mode.is_async else by_hand(main())
+
+
+LINES = "".join(json.dumps(event) + "\n" for event in EVENTS[:4]).encode()
+
+
+@pytest.mark.parametrize(("read", "start"), [(from_sse, body_of(EVENTS[:4])), (from_ndjson, LINES)])
+def test_an_event_without_end(mode: Mode, read: Any, start: bytes) -> None:
+    """It ends the reading at the limit, with the message so far, and not in an exhausted machine."""
+    taken = 0
+
+    def endless() -> Iterator[bytes]:
+        nonlocal taken
+        yield start
+        yield b"data: "
+        while True:
+            taken += 1
+            yield b"x" * 100
+
+    outcome = mode.read(lambda: iter_text(read(mode.source(endless()), max_event=10_000)))
+    assert "".join(outcome.items) == "Hello, world!"
+    assert isinstance(outcome.error, StreamProtocolError)
+    assert "max_event" in str(outcome.error)
+    assert not outcome.error.retryable
+    assert outcome.error.partial is not None
+    assert text_of(outcome.error.partial) == "Hello, world!"
+    assert taken <= 100
+
+
+@pytest.mark.parametrize("limit", [0, -1])
+@pytest.mark.parametrize("read", [from_sse, from_ndjson])
+def test_a_limit_without_room(read: Any, limit: int) -> None:
+    """A limit of nothing is a mistake."""
+    with pytest.raises(ValueError, match="max_event"):
+        read([BODY], max_event=limit)
 
 
 @TO_AND_FROM

@@ -7,6 +7,7 @@ the frames are, `_steps.frames` says; how their bytes are cut and made, `_wire` 
 
 from __future__ import annotations
 
+import functools
 import inspect
 import logging
 from collections.abc import AsyncIterable, Callable, Coroutine, Iterable, Mapping
@@ -27,7 +28,7 @@ from ._steps.blocks import ToolInput
 from ._steps.frames import Frames, Framing
 from ._steps.parts import Part
 from ._wire.ndjson import NDJSONDecoder, ndjson_frame
-from ._wire.sse import SSEDecoder, SSEFrames
+from ._wire.sse import MAX_EVENT, SSEDecoder, SSEFrames
 
 logger = logging.getLogger("claude_stream")
 
@@ -274,25 +275,32 @@ def to_ndjson(source: Any, /, *, on_error: OnError | None = None) -> Any:
     return _relay(source, ndjson_frame, on_error, raises=True)
 
 
-def _read(body: Any, decoder: type[SSEDecoder | NDJSONDecoder], *, beta: bool) -> Any:
+def _read(body: Any, cls: type[SSEDecoder | NDJSONDecoder], max_event: int, *, beta: bool) -> Any:
+    if max_event < 1:
+        raise ValueError(f"max_event={max_event} leaves no room for an event: it has to be 1 or more")
+    decoder = functools.partial(cls, max_event)
     if isinstance(body, (_Relay, _AsyncRelay)):  # chunks like any others, and not a reader of events
         body = Chunks(body, decoder, is_async=isinstance(body, _AsyncRelay))
     return drive(body, options=Options(decoder=decoder, beta=beta, events=True))
 
 
 @overload
-def from_sse(chunks: Iterable[bytes], /, *, beta: Literal[False] = False) -> Reader[RawMessageStreamEvent]: ...
+def from_sse(
+    chunks: Iterable[bytes], /, *, beta: Literal[False] = False, max_event: int = MAX_EVENT
+) -> Reader[RawMessageStreamEvent]: ...
 @overload
 def from_sse(
-    chunks: AsyncIterable[bytes], /, *, beta: Literal[False] = False
+    chunks: AsyncIterable[bytes], /, *, beta: Literal[False] = False, max_event: int = MAX_EVENT
 ) -> AsyncReader[RawMessageStreamEvent]: ...
 @overload
-def from_sse(chunks: Iterable[bytes], /, *, beta: Literal[True]) -> Reader[BetaRawMessageStreamEvent, BetaMessage]: ...
+def from_sse(
+    chunks: Iterable[bytes], /, *, beta: Literal[True], max_event: int = MAX_EVENT
+) -> Reader[BetaRawMessageStreamEvent, BetaMessage]: ...
 @overload
 def from_sse(
-    chunks: AsyncIterable[bytes], /, *, beta: Literal[True]
+    chunks: AsyncIterable[bytes], /, *, beta: Literal[True], max_event: int = MAX_EVENT
 ) -> AsyncReader[BetaRawMessageStreamEvent, BetaMessage]: ...
-def from_sse(chunks: Any, /, *, beta: bool = False) -> Any:
+def from_sse(chunks: Any, /, *, beta: bool = False, max_event: int = MAX_EVENT) -> Any:
     """Yield the events in the bytes of a response body, cut into chunks anywhere.
 
     The body is the API's, or what `to_sse` makes of events. What it makes of text, parts or progress has no message in
@@ -301,11 +309,14 @@ def from_sse(chunks: Any, /, *, beta: bool = False) -> Any:
     Args:
         chunks: the body, as ``response.iter_bytes()``, an open file, or a list of bytes gives it.
         beta: build the SDK's beta events.
+        max_event: how many bytes of an event are held while its end has not come; 64 MiB, twice what the API takes
+            back in a request. One that comes whole in one chunk is in memory already, and may have more.
 
     Raises:
-        StreamProtocolError: if the body is no event stream, or its data cannot be decoded.
+        StreamProtocolError: if the body is no event stream, its data cannot be decoded, or an event does not end.
         StreamError: when the stream turns out broken in another way.
         TypeError: if ``chunks`` does not give bytes.
+        ValueError: if ``max_event`` is not more than 0.
 
     Example:
         >>> from claude_stream import from_sse, iter_text
@@ -313,26 +324,26 @@ def from_sse(chunks: Any, /, *, beta: bool = False) -> Any:
         ...     print("".join(iter_text(from_sse(body))))
         Hello, world!
     """
-    return _read(chunks, SSEDecoder, beta=beta)
+    return _read(chunks, SSEDecoder, max_event, beta=beta)
 
 
 @overload
 def from_ndjson(
-    lines: Iterable[bytes] | Iterable[str], /, *, beta: Literal[False] = False
+    lines: Iterable[bytes] | Iterable[str], /, *, beta: Literal[False] = False, max_event: int = MAX_EVENT
 ) -> Reader[RawMessageStreamEvent]: ...
 @overload
 def from_ndjson(
-    lines: AsyncIterable[bytes] | AsyncIterable[str], /, *, beta: Literal[False] = False
+    lines: AsyncIterable[bytes] | AsyncIterable[str], /, *, beta: Literal[False] = False, max_event: int = MAX_EVENT
 ) -> AsyncReader[RawMessageStreamEvent]: ...
 @overload
 def from_ndjson(
-    lines: Iterable[bytes] | Iterable[str], /, *, beta: Literal[True]
+    lines: Iterable[bytes] | Iterable[str], /, *, beta: Literal[True], max_event: int = MAX_EVENT
 ) -> Reader[BetaRawMessageStreamEvent, BetaMessage]: ...
 @overload
 def from_ndjson(
-    lines: AsyncIterable[bytes] | AsyncIterable[str], /, *, beta: Literal[True]
+    lines: AsyncIterable[bytes] | AsyncIterable[str], /, *, beta: Literal[True], max_event: int = MAX_EVENT
 ) -> AsyncReader[BetaRawMessageStreamEvent, BetaMessage]: ...
-def from_ndjson(lines: Any, /, *, beta: bool = False) -> Any:
+def from_ndjson(lines: Any, /, *, beta: bool = False, max_event: int = MAX_EVENT) -> Any:
     """Yield the events in lines of JSON: what `to_ndjson` or the JavaScript SDK's ``toReadableStream`` gives.
 
     An ``error`` line is raised as the API's ``error`` event is. Blank lines count for nothing, and a last line may lack
@@ -341,15 +352,17 @@ def from_ndjson(lines: Any, /, *, beta: bool = False) -> Any:
     Args:
         lines: the body: chunks of bytes, cut anywhere, or lines of text, with or without their line ends.
         beta: build the SDK's beta events.
+        max_event: how many bytes of a line are held while its end has not come, as with `from_sse`.
 
     Raises:
-        StreamProtocolError: if a line is not a JSON object; it says which.
+        StreamProtocolError: if a line is not a JSON object, or does not end; it says which.
         StreamError: when the stream turns out broken in another way.
         TypeError: if ``lines`` gives something else.
+        ValueError: if ``max_event`` is not more than 0.
 
     Example:
         >>> from claude_stream import from_ndjson, iter_text, to_ndjson
         >>> "".join(iter_text(from_ndjson(to_ndjson(events))))
         'Hello, world!'
     """
-    return _read(lines, NDJSONDecoder, beta=beta)
+    return _read(lines, NDJSONDecoder, max_event, beta=beta)

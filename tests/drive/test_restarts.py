@@ -15,6 +15,7 @@ from claude_stream import (
     StreamConnectionError,
     StreamError,
     StreamOverloadedError,
+    StreamTimeoutError,
     StreamTruncatedError,
     collect,
     iter_text,
@@ -115,6 +116,18 @@ def test_a_limit_holds_for_each_attempt(timeless: Timeless) -> None:
 
     chunks = timeless.read(make)
     assert (chunks.items, chunks.error) == (["Hello, w", "orld!"], None)
+
+
+def test_pings_without_end_are_not_held_without_end(timeless: Timeless) -> None:
+    """A limit for the first content bounds what is held in front of it, since pings do not extend it."""
+    pings = [item for _ in range(1000) for item in (PING, 0.1)]
+    limits = Limits(first=5, clock=timeless.clock)
+
+    def make() -> Any:
+        restarting = with_restarts(lambda: timeless.paced(EVENTS[0], *pings), restarts=0)
+        return iter_text(drive(restarting, options=Options(events=True, limits=limits)))
+
+    assert type(timeless.read(make).error) is StreamTimeoutError
 
 
 def test_held_events_are_handed_out_at_the_end(mode: Mode) -> None:

@@ -52,6 +52,16 @@ def test_only_tool_use_asks_for_an_answer(mode: Mode, raw: str, stop_reason: str
     assert (outcome.items, outcome.error) == ([], None)
 
 
+@pytest.mark.parametrize("function", [iter_tool_calls, eager_tool_calls, iter_blocks])
+def test_input_that_is_nested_without_end(mode: Mode, function: Any) -> None:
+    """It is a broken call like any other: neither the parser's recursion nor Python's escapes."""
+    raw = '{"a":' + "[" * 100_000 + "]" * 100_000 + "}"
+    error = mode.read(lambda: function(mode.source(tool_events(raw, "tool_use")))).error
+    assert isinstance(error, ToolInputError)
+    assert error.raw == raw
+    assert len(str(error)) < 1000
+
+
 @pytest.mark.parametrize("raw", NOT_JSON)
 def test_what_python_would_take_for_json(mode: Mode, raw: str) -> None:
     """NaN and Infinity are no JSON: a request that sends such an input back is refused."""

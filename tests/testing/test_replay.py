@@ -27,6 +27,7 @@ from claude_stream import (
 )
 from claude_stream.testing import Recording, message_events, replay, sse_response
 from claude_stream.testing._http import http_package
+from claude_stream.testing._replay import Playback
 from tests.clocks import Clock, Timeless
 from tests.support import ASYNC_MODES, REQUEST, Either, Mode, Outcome, by_hand, done, in_every_mode, read, streaming
 
@@ -244,6 +245,13 @@ async def test_it_is_played_from_the_beginning_each_time(mode: Mode) -> None:
     assert [event.type for event in first] == ["message_start", "message_start", *["content_block_start"] * 2]
     for _ in range(2):
         assert "".join((await read(iter_text(begin(source)))).items) == "Hello, world!"
+
+
+def test_playing_adds_nothing_to_what_the_recording_holds() -> None:
+    """The chunks that are played are the recording's own, one after the other, and no copies."""
+    playback = Playback(RECORDING, 0)
+    for chunk in RECORDING.chunks:
+        assert next(playback) is chunk
 
 
 @in_every_mode

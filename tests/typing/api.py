@@ -191,7 +191,7 @@ def nested(stable: Iterable[RawMessageStreamEvent], beta: Iterable[BetaRawMessag
 def body(chunks: Iterable[bytes]) -> None:
     """The bytes of a body are stable unless beta is asked for, and so is what is put on them."""
     assert_type(from_sse(chunks), Reader[RawMessageStreamEvent])
-    assert_type(from_sse(chunks, beta=False), Reader[RawMessageStreamEvent])
+    assert_type(from_sse(chunks, beta=False, max_event=2**20), Reader[RawMessageStreamEvent])
     assert_type(from_sse(chunks, beta=True), Reader[BetaRawMessageStreamEvent, BetaMessage])
     assert_type(from_sse([b"event: ping\n", b"data: {}\n\n"]), Reader[RawMessageStreamEvent])
     assert_type(iter_text(from_sse(chunks)), Reader[str])
@@ -206,7 +206,7 @@ def lines(chunks: Iterable[bytes], text: Iterable[str]) -> None:
     """Lines of JSON may be bytes or text, and are otherwise like a body."""
     assert_type(from_ndjson(chunks), Reader[RawMessageStreamEvent])
     assert_type(from_ndjson(text), Reader[RawMessageStreamEvent])
-    assert_type(from_ndjson(chunks, beta=True), Reader[BetaRawMessageStreamEvent, BetaMessage])
+    assert_type(from_ndjson(chunks, beta=True, max_event=2**20), Reader[BetaRawMessageStreamEvent, BetaMessage])
     with Path("answer.ndjson").open() as file:
         assert_type(collect(from_ndjson(file)), Message)
 

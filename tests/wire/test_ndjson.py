@@ -96,3 +96,19 @@ def test_lines_come_back(events: list[Any], data: st.DataObject) -> None:
     body = b"".join(map(ndjson_frame, events))
     cut = data.draw(st.integers(0, len(body)))
     assert decode([body[:cut], body[cut:]]) == events
+
+
+@pytest.mark.parametrize("size", [1, 7, 60])
+def test_a_line_without_end(size: int) -> None:
+    """It is a fault that names the line as soon as more is held than the limit, and is let go of."""
+    decoder = NDJSONDecoder(max_event=100)
+    assert list(decoder.feed(b'{"type":"a"}\n')) == [{"type": "a"}]
+    fed, found = 0, []
+    while not found:
+        found = list(decoder.feed(b"x" * size))
+        fed += size
+    [fault] = found
+    assert isinstance(fault, StreamProtocolError)
+    assert "line 2 has more than 100 bytes and no end" in str(fault)
+    assert 100 < fed <= 100 + size
+    assert list(decoder.finish()) == []

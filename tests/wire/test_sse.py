@@ -9,7 +9,7 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from claude_stream import StreamProtocolError
-from claude_stream._wire.sse import SSEDecoder
+from claude_stream._wire.sse import MAX_EVENT, SSEDecoder
 
 
 def decode(chunks: list[bytes]) -> list[Any]:
@@ -103,6 +103,64 @@ def test_a_large_event_in_small_chunks_is_linear() -> None:
     line = b'data: {"type":"a","text":"' + b"x" * 8_000_000 + b'"}\n\n'
     [event] = decode([line[at : at + 64] for at in range(0, len(line), 64)])
     assert len(event["text"]) == 8_000_000
+
+
+ENDLESS = {
+    "a line without end": (b'event: a\ndata: {"text":"' + b"x" * 50, b"x" * 50),
+    "lines without a blank one": (b"event: a\ndata: 1\ndata: 1\n", b"data: 12345\n" * 5),
+    "a comment without end": (b": hi", b" hi" * 20),
+    "the name of an event without end": (b"event: hi", b"hi" * 20),
+    "another body without a line": (b"<html>", b"<p>" * 20),
+}
+
+
+@pytest.mark.parametrize("name", ENDLESS)
+@pytest.mark.parametrize("size", [1, 7, 60])
+def test_an_event_without_end(name: str, size: int) -> None:
+    """It is a fault behind the events in front of it as soon as more is held than the limit, and is let go of."""
+    head, more = ENDLESS[name]
+    endless = (head + more * 100)[: 100 * 60]
+    decoder = SSEDecoder(max_event=1000)
+    assert list(decoder.feed(b'data: {"type":"a"}\n\n')) == [{"type": "a"}]
+    fed = 0
+    for at in range(0, len(endless), size):
+        events = list(decoder.feed(endless[at : at + size]))
+        fed += size
+        if events:
+            break
+    [fault] = events
+    assert isinstance(fault, StreamProtocolError)
+    assert "event 2 has more than 1000 bytes and no end" in str(fault)
+    assert 1000 < fed < 1600
+    assert list(decoder.finish()) == []
+
+
+@pytest.mark.parametrize("size", [1, 7, 50])
+def test_an_event_of_the_limit_is_none_too_many(size: int) -> None:
+    """What has as many bytes as the limit says is read, and so are many events that have more together."""
+    line = b'data: {"type":"a","x":"' + b"x" * 75 + b'"}'
+    assert len(line) == 100
+    body = (line + b"\n\n") * 20
+    chunks = [body[at : at + size] for at in range(0, len(body), size)]
+    decoder = SSEDecoder(max_event=100)
+    assert [type(event) for chunk in chunks for event in decoder.feed(chunk)] == [dict] * 20
+
+
+def test_an_event_that_is_whole_in_its_chunk_is_not_measured() -> None:
+    """It is in memory already, whatever the limit says."""
+    chunk = b'event: content_block_delta\ndata: {"type":"a","x":"' + b"x" * 100 + b'"}\n\n'
+    decoder = SSEDecoder(max_event=10)
+    assert [len(list(decoder.feed(chunk * count))) for count in (1, 1, 2)] == [1, 1, 2]
+
+
+def test_a_generous_limit_holds_without_being_asked_for() -> None:
+    """A line of 64 MiB and no end is a fault, also for who has set no limit."""
+    decoder = SSEDecoder()
+    chunk = b"x" * 2**20
+    assert [list(decoder.feed(chunk)) for _ in range(MAX_EVENT // 2**20)] == [[]] * 64
+    [fault] = decoder.feed(chunk)
+    assert isinstance(fault, StreamProtocolError)
+    assert len(str(fault)) < 1000
 
 
 @given(

@@ -2,7 +2,7 @@
 
 The law: `feed` takes the next chunk and returns the events that are now whole; how bytes were cut into chunks changes
 nothing, and a str is whole lines, as a file that is open for text or ``response.iter_lines()`` gives them. A fault is
-returned in its place among the events, as `sse` does, and names its line.
+returned in its place among the events, as `sse` does, and names its line. No more of a line is held than a limit.
 
 Source: `Stream.fromReadableStream` in https://github.com/anthropics/anthropic-sdk-typescript/blob/main/src/core/streaming.ts
 """
@@ -15,15 +15,21 @@ from typing import Any, cast
 from .._errors import StreamProtocolError
 from .._json import Wire, excerpt, is_object, parse, to_line
 from .._step import Step
+from .sse import MAX_EVENT
 
 _BOM = b"\xef\xbb\xbf"
 
 
 class NDJSONDecoder(Step[bytes | str, Wire | Exception]):
-    """Bytes or lines of text in, wire dicts out."""
+    """Bytes or lines of text in, wire dicts out.
 
-    def __init__(self) -> None:
-        self._line: list[bytes] = []  # the pieces of a line whose end has not come yet
+    Args:
+        max_event: how many bytes of a line are held while its end has not come.
+    """
+
+    def __init__(self, max_event: int = MAX_EVENT) -> None:
+        self._max_event = max_event
+        self._line = bytearray()  # of which the end has not come yet
         self._count = 0
 
     def feed(self, item: bytes | str) -> Iterable[Wire | Exception]:
@@ -34,17 +40,30 @@ class NDJSONDecoder(Step[bytes | str, Wire | Exception]):
             chunk = _bytes(item)
         *lines, rest = chunk.split(b"\n")
         if lines and self._line:
-            lines[0] = b"".join((*self._line, lines[0]))
+            lines[0] = b"".join((self._line, lines[0]))
             self._line.clear()
         if isinstance(item, str) and _is_event(rest):
             lines.append(rest)  # the next chunk would tell that it is whole, and may be long in coming
-        elif rest:
-            self._line.append(rest)
-        return [event for line in lines for event in self._take(line)]
+        else:
+            self._line += rest
+        events = [event for line in lines for event in self._take(line)]
+        if len(self._line) > self._max_event:
+            events.append(self._refuse())
+        return events
 
     def finish(self) -> Iterable[Wire | Exception]:
         """Return a last event that lacks only the end of its line; what is less than that was cut off."""
-        return [event for event in self._take(b"".join(self._line)) if is_object(event)]
+        return [event for event in self._take(bytes(self._line)) if is_object(event)]
+
+    def _refuse(self) -> StreamProtocolError:
+        """Let go of a line that is too long, which ends the stream, and return the error for it."""
+        self._count += 1
+        begins = excerpt(bytes(self._line[:200]))
+        self._line.clear()
+        return StreamProtocolError(
+            f"line {self._count} has more than {self._max_event} bytes and no end, which is no event of the Messages "
+            f"API (max_event= sets the limit); it begins: {begins}"
+        )
 
     def _take(self, line: bytes) -> Iterable[Wire | Exception]:
         self._count += 1

@@ -3,7 +3,8 @@
 The law: `feed` takes the next bytes and returns the events that are now whole; how the bytes were
 cut into chunks changes nothing. A fault is returned in its place among the events, as an exception
 for the next step to raise, because events in front of it in the same chunk have still to go out.
-No copy is made that grows with the stream: what is kept between two chunks is one unfinished line. A frame is whole
+No copy is made that grows with the stream: what is kept between two chunks is one unfinished event, and of that no
+more than a limit. An event that comes whole in one chunk is in memory already, and is not measured. A frame is whole
 and stands by itself, whatever is in its event.
 
 Source: https://html.spec.whatwg.org/multipage/server-sent-events.html#event-stream-interpretation
@@ -20,6 +21,13 @@ from .._errors import StreamProtocolError
 from .._json import OBJECT, Wire, excerpt, is_object, parse, to_line
 from .._step import Step
 
+MAX_EVENT = 64 * 2**20
+"""How many bytes of an event are held while its end has not come, unless something else is said.
+
+The largest event that the API has is a server tool's result, which comes whole in its ``content_block_start``. The next
+request sends it back, and no request may have more than 32 MB: https://platform.claude.com/docs/en/api/errors
+"""
+
 _BOM = b"\xef\xbb\xbf"
 _FIELDS = (b"event", b"data", b"id", b"retry")
 _HEAD = 200
@@ -29,10 +37,16 @@ _DATA = len(_DELTA)
 
 
 class SSEDecoder(Step[bytes, Wire | Exception]):
-    """Bytes in, wire dicts out."""
+    """Bytes in, wire dicts out.
 
-    def __init__(self) -> None:
-        self._line: list[bytes] = []  # the pieces of a line whose end has not come yet
+    Args:
+        max_event: how many bytes of an event are held while its end has not come.
+    """
+
+    def __init__(self, max_event: int = MAX_EVENT) -> None:
+        self._max_event = max_event
+        self._line = bytearray()  # of which the end has not come yet; no list, in which small pieces take much room
+        self._held = 0  # bytes of its event in the lines before that
         self._after_cr = False  # the last chunk ended in CR, so that a LF now is the same line end
         self._first_line = True
         # The next byte begins an event, and there is no byte order mark and no half of a line end to reckon with.
@@ -92,18 +106,18 @@ class SSEDecoder(Step[bytes, Wire | Exception]):
             chunk = chunk.replace(b"\r\n", b"\n").replace(b"\r", b"\n")
         lines = chunk.split(b"\n")
         if len(lines) > 1 and self._line:
-            lines[0] = b"".join((*self._line, lines[0]))
+            lines[0] = b"".join((self._line, lines[0]))
             self._line.clear()
-        if unfinished := lines.pop():
-            self._line.append(unfinished)
+        self._line += lines.pop()
         events = self._take(lines)
+        if self._held + len(self._line) > self._max_event:
+            events.append(self._refuse())
         self._between = self._count > 0 and not (self._after_cr or self._line or self._data or self._event)
         return events
 
     def finish(self) -> Iterable[Wire | Exception]:
         """Return a last event that lacks only its blank line; what is less than that was cut off."""
-        rest = b"".join(self._line)
-        events = self._take([rest]) if rest else []
+        events = self._take([bytes(self._line)]) if self._line else []
         if self._data:
             last = self._dispatch()
             if isinstance(last, dict):
@@ -122,15 +136,29 @@ class SSEDecoder(Step[bytes, Wire | Exception]):
                 # Cut behind the usual space at once: `strip` would copy what may be megabytes a second time.
                 if data := line[6 if line[5:6] == b" " else 5 :].strip():
                     self._data.append(data)
+                    self._held += len(line)
             elif not line:
                 if self._data:
                     events.append(self._dispatch())
                 self._event = b""
+                self._held = 0
             elif line.startswith(b"event:"):
                 self._event = line[6:].strip()
             elif self._count == 0 and not _is_field(line):
                 self._is_sse = False
         return events
+
+    def _refuse(self) -> StreamProtocolError:
+        """Let go of an event that is too large, which ends the stream, and return the error for it."""
+        begins = excerpt((self._data or [bytes(self._line[:_HEAD])])[0][:_HEAD])
+        self._count += 1
+        self._held = 0
+        self._data.clear()
+        self._line.clear()
+        return StreamProtocolError(
+            f"event {self._count} has more than {self._max_event} bytes and no end, which is no event of the Messages "
+            f"API (max_event= sets the limit); it begins: {begins}"
+        )
 
     def _dispatch(self) -> Wire | Exception:
         data = b"\n".join(self._data)
