@@ -230,6 +230,22 @@ async def test_a_choice_for_each_request(mode: Mode, tmp_path: Path) -> None:
     assert seen == client.requests
 
 
+@in_every_mode
+async def test_whether_a_response_is_closed(mode: Mode) -> None:
+    """It is once it is read to its end, or given up; not while somebody may still read it, nor when nobody answered."""
+    client = client_of(mode, HELLO, HELLO)
+    assert await text_of(client) == "Hello"
+    async with streaming(client) as stream:
+        async for _ in Either(stream):
+            break
+        assert [request.closed for request in client.requests] == [True, False]
+    assert client.requests[1].closed
+    unanswered = client_of(mode, choose=lambda _: 5)
+    with pytest.raises(anthropic.APIConnectionError):
+        await text_of(unanswered)
+    assert not unanswered.requests[0].closed
+
+
 def texts_at(timeless: Timeless, monkeypatch: pytest.MonkeyPatch, recorded: Any, **options: Any) -> list[Any]:
     """Return the texts of the answer, each with its time by a clock that only waiting moves."""
     namespace = SimpleNamespace(monotonic=timeless.clock, sleep=timeless.sleep)

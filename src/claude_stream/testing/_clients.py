@@ -34,6 +34,13 @@ class ReplayRequest:
     headers: Mapping[str, str]
     """The headers, under lower-case names."""
 
+    _responses: list[Any] = dataclasses.field(default_factory=list, repr=False, compare=False)  # one, when sent
+
+    @property
+    def closed(self) -> bool:
+        """Whether the response is closed: read to its end, or given up, as it has to be when a browser has left."""
+        return any(response.is_closed for response in self._responses)
+
 
 class Options(TypedDict, total=False):
     """What `replay_client` takes by name."""
@@ -165,7 +172,8 @@ class _Player:
         recording = playable(self._choose(asked), self._speed)
         if asked.path.endswith("/messages") and not asked.body.get("stream"):
             recording = unstreamed(recording)
-        return answer(self._package, recording, self._speed)
+        asked._responses.append(answer(self._package, recording, self._speed))
+        return asked._responses[0]
 
 
 class ClaudeReplay:
