@@ -114,8 +114,8 @@ def test_examples(example: Path, capsys: pytest.CaptureFixture[str]) -> None:
     assert capsys.readouterr().out
 
 
-RUN = ("how-to", "reference")
-HOW_TOS = [page for page in PAGES if page.parent.name in RUN and "```sh" in page.read_text(encoding="utf-8")]
+RUN = re.compile(r"docs/(tutorial|how-to/.*|reference/.*)\.md$")
+HOW_TOS = [page for page in PAGES if RUN.search(page.as_posix()) and "```sh" in page.read_text(encoding="utf-8")]
 
 
 @pytest.mark.process
