@@ -173,7 +173,7 @@ def _() -> None:
         list(stream.tool_calls())
 
 
-@row("a refusal behind a tool call")
+@row("a refusal after a tool call")
 def _() -> None:
     events = [*CALL[:-2], {**CALL[-2], "delta": {"stop_reason": "refusal", "stop_sequence": None}}, CALL[-1]]
     theirs, ours = sides(events)
