@@ -9,6 +9,7 @@ from __future__ import annotations
 import posixpath
 import re
 from pathlib import Path
+from typing import Any
 
 from docutils import nodes
 from sphinx.application import Sphinx
@@ -50,6 +51,13 @@ def _with_navigation(section: re.Match[str]) -> str:
     return f"{section[0]}\n```{{toctree}}\n:hidden:\n:caption: {section['title']}\n\n{entries}```\n\n"
 
 
+def _in_its_language(app: Sphinx, page: str, template: str, context: dict[str, Any], doctree: object) -> None:
+    """Name the language of a translation, for fonts, browsers and screen readers."""
+    del app, template, doctree
+    if page.startswith("zh/"):
+        context["language"] = "zh-CN"
+
+
 def _for_markdown(app: Sphinx, doctree: nodes.document, page: str) -> None:
     """Put what the Markdown builder does not know as what it does: the `/` and `*` of signatures, and captions."""
     del page
@@ -64,4 +72,5 @@ def setup(app: Sphinx) -> dict[str, bool]:
     """Join in; Sphinx calls this."""
     app.connect("source-read", _read)
     app.connect("doctree-resolved", _for_markdown)
+    app.connect("html-page-context", _in_its_language)
     return {"parallel_read_safe": True, "parallel_write_safe": True}

@@ -129,6 +129,12 @@ class TestBuilt:
             assert (site / page).with_suffix(".html").is_file()
             assert (site / page).is_file()
 
+    def test_every_page_says_its_language(self, site: Path) -> None:
+        """Browsers choose fonts by it, and screen readers voices."""
+        for page in PAGES:
+            language = "zh-CN" if page.startswith("zh/") else "en"
+            assert f' lang="{language}"' in (site / page).with_suffix(".html").read_text(encoding="utf-8")
+
     def test_llms_txt_names_them_all(self, site: Path) -> None:
         """Its links are those of the pages as Markdown."""
         named = set(LINKS.findall((site / "llms.txt").read_text(encoding="utf-8")))
