@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import doctest
+import gc
 import importlib
 import os
 import pkgutil
@@ -10,11 +11,11 @@ import re
 import runpy
 import subprocess
 import sys
+import warnings
 from collections.abc import Iterator
 from pathlib import Path
 from typing import Any
 
-import anthropic
 import pytest
 
 import claude_stream
@@ -102,9 +103,10 @@ def test_pages(page: Path, capsys: pytest.CaptureFixture[str], monkeypatch: pyte
         elif kind == "text" and before == "python":
             assert capsys.readouterr().out == content
         before = kind
-    for made in names.values():
-        if isinstance(made, anthropic.Anthropic):
-            made.close()
+    names.clear()
+    with warnings.catch_warnings():
+        warnings.simplefilter("ignore", ResourceWarning)  # a program ends here, and its sockets with it
+        gc.collect()
 
 
 @pytest.mark.parametrize("example", EXAMPLES, ids=lambda example: example.name)
