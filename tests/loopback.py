@@ -46,14 +46,16 @@ class Loopback:
     Args:
         scripts: in the order in which the requests arrive, on whatever connection.
         tls: speak TLS, with this context.
+        chunked: send a body in chunks; if not, it ends with its connection, as some proxies have it.
     """
 
-    def __init__(self, *scripts: Script, tls: ssl.SSLContext | None = None) -> None:
+    def __init__(self, *scripts: Script, tls: ssl.SSLContext | None = None, chunked: bool = True) -> None:
         self.accepted = 0  # TCP connections so far
         self.requests = 0  # on all of them
         self.sent = 0  # chunks, in all responses
         self._scripts = list(scripts)
         self._tls = tls
+        self._chunked = chunked
         self._open: set[socket.socket] = set()
         self._changed = threading.Condition()
         self._threads: list[threading.Thread] = []
@@ -133,7 +135,9 @@ class Loopback:
             script = self._scripts.pop(0) if len(self._scripts) > 1 else self._scripts[0]
         end = script[-1]
         length = sum(len(step) for step in script if isinstance(step, bytes))
-        framing = b"content-length: %d" % length if end == "short" else b"transfer-encoding: chunked"
+        framing = b"transfer-encoding: chunked" if self._chunked else b"connection: close"
+        if end == "short":
+            framing = b"content-length: %d" % length
         if isinstance(script[0], threading.Event):
             script[0].wait(BOUND)
         head = _HEAD + framing + b"\r\n\r\n"
@@ -143,7 +147,8 @@ class Loopback:
         for step in script:
             if isinstance(step, bytes):
                 # The head goes with what is first: where both have come, nobody can wait for that in vain.
-                sock.sendall(head + (step if end == "short" else b"%x\r\n%b\r\n" % (len(step), step)))
+                as_it_is = end == "short" or not self._chunked
+                sock.sendall(head + (step if as_it_is else b"%x\r\n%b\r\n" % (len(step), step)))
                 head = b""
                 with self._changed:
                     self.sent += 1
@@ -152,13 +157,13 @@ class Loopback:
                 self._closing.wait(step)
             elif isinstance(step, threading.Event):
                 step.wait(BOUND)
-        if end == "finish":
+        if end == "finish" and self._chunked:
             sock.sendall(b"0\r\n\r\n")
         elif end == "reset":
             sock.setsockopt(socket.SOL_SOCKET, socket.SO_LINGER, struct.pack("ii", 1, 0))
         elif end in ("stall", "linger"):
             sock.recv(1)
-        return end in ("finish", "short")
+        return end == "short" or (end == "finish" and self._chunked)
 
 
 def _read_request(received: BinaryIO) -> bool:

@@ -42,9 +42,9 @@ class Net:
             authority.issue_cert("127.0.0.1").configure_cert(self._server_tls)
             authority.configure_trust(self._client_tls)
 
-    def serve(self, *scripts: Script) -> Loopback:
+    def serve(self, *scripts: Script, chunked: bool = True) -> Loopback:
         """Return a server, to be entered."""
-        return Loopback(*scripts, tls=self._server_tls)
+        return Loopback(*scripts, tls=self._server_tls, chunked=chunked)
 
     @contextlib.asynccontextmanager
     async def client(

@@ -236,6 +236,22 @@ def test_bytes_move_the_deadline_of_a_sync_wait(monkeypatch: pytest.MonkeyPatch)
     assert deadlines == [5, 9, 10, 10]
 
 
+def test_an_end_that_the_watchdog_made(monkeypatch: pytest.MonkeyPatch) -> None:
+    """Where a body ends with its connection, a shutdown looks like a clean end, and is a time limit all the same."""
+    clock = Clock(0)
+
+    class Biting(Watchdog):
+        def wake(self) -> None:
+            """Bite at once."""
+            clock.sleep(self.deadline)
+            self.fired = True
+
+    monkeypatch.setattr("claude_stream._drive.timeouts.Watchdog", Biting)
+    connection: Any = object()
+    with pytest.raises(StreamTimeoutError, match="no event in 5 s"):
+        list(watched(iter(()), Patience(Limits(idle=5, clock=clock), Guard()), connection))
+
+
 def test_bytes_that_come_while_nobody_waits() -> None:
     """They move nothing: what is left of a body is read when it is closed."""
     for waits in (None, AsyncioWaits, TrioWaits):

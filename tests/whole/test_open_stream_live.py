@@ -180,11 +180,12 @@ async def test_abandoned_streams(mode: Mode, plain: Net) -> None:
 # -- timeouts --
 
 
+@pytest.mark.parametrize("chunked", [True, False], ids=["chunked", "until the connection ends"])
 @pytest.mark.parametrize("more", [(), PINGS], ids=["silent", "pings"])
 @in_every_mode
-async def test_idle_timeout(mode: Mode, net: Net, more: tuple[bytes | float, ...]) -> None:
-    """A stalled stream ends after idle_timeout, pings or not, and the error holds the partial."""
-    with net.serve((FIRST, *more, "stall")) as server:
+async def test_idle_timeout(mode: Mode, net: Net, more: tuple[bytes | float, ...], chunked: bool) -> None:
+    """A stalled stream ends after idle_timeout, pings or not, however its body is framed. The error has the partial."""
+    with net.serve((FIRST, *more, "stall"), chunked=chunked) as server:
         async with net.client(server.url, mode) as client, streaming(client, idle_timeout=0.3) as stream:
             with Watch() as watch:
                 outcome = await read(stream.text_stream)
@@ -214,10 +215,11 @@ async def test_first_timeout(mode: Mode, plain: Net, more: tuple[bytes | float, 
     assert "no content in the first 0.3 s" in str(error)
 
 
+@pytest.mark.parametrize("chunked", [True, False], ids=["chunked", "until the connection ends"])
 @in_every_mode
-async def test_first_timeout_before_any_event(mode: Mode, net: Net) -> None:
+async def test_first_timeout_before_any_event(mode: Mode, net: Net, chunked: bool) -> None:
     """A response whose body does not even begin ends after first_timeout, too, and then there is no partial."""
-    with net.serve(("stall",)) as server:
+    with net.serve(("stall",), chunked=chunked) as server:
         async with net.client(server.url, mode) as client, streaming(client, first_timeout=0.3) as stream:
             with Watch() as watch:
                 outcome = await read(stream.text_stream)

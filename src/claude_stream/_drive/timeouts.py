@@ -173,6 +173,10 @@ def watched(items: Iterator[Any], patience: Patience, connection: Connection | N
             if watchdog is not None:
                 watchdog.deadline = math.inf
             if item is _END:
+                if watchdog is not None and watchdog.fired:
+                    # A body that ends with its connection looks whole to the HTTP package when we shut that down.
+                    patience.count(waited)
+                    raise patience.error()
                 return
             yield item
     finally:
