@@ -82,8 +82,10 @@ def api(monkeypatch: pytest.MonkeyPatch) -> Iterator[None]:
     """Give clients that a page makes a key and a server as a user may: in the environment, not behind their back."""
     events = message_events("Hello, world!", chunk=7)
     with Loopback((body_of(events), "finish")) as server:
-        monkeypatch.setenv("ANTHROPIC_BASE_URL", server.url)
-        monkeypatch.setenv("ANTHROPIC_API_KEY", "key")
+        for platform in ("", "BEDROCK_", "VERTEX_"):
+            monkeypatch.setenv(f"ANTHROPIC_{platform}BASE_URL", server.url)
+        for name in ("ANTHROPIC_API_KEY", "AWS_ACCESS_KEY_ID", "AWS_SECRET_ACCESS_KEY"):
+            monkeypatch.setenv(name, "key")
         yield
 
 
