@@ -70,6 +70,12 @@ def test_recordings_and_a_choice(make: Callable[..., Any]) -> None:
         make(HELLO, choose=lambda _: HELLO)
 
 
+def test_several_recordings_in_a_list() -> None:
+    """They are several arguments, and the error says so."""
+    with pytest.raises(TypeError, match="several recordings are several arguments, and not a list"):
+        replay_client([HELLO, BYE])  # type: ignore[list-item]
+
+
 @pytest.mark.parametrize("recorded", [5, None, b"data: {}", {"type": "ping"}, ["Hi"]])
 @pytest.mark.parametrize("make", [replay_client, async_replay_client])
 def test_what_is_no_recording(make: Callable[..., Any], recorded: Any) -> None:

@@ -402,11 +402,16 @@ def recording_of(recorded: Any) -> Recording:
         return recorded
     if isinstance(recorded, (str, os.PathLike)):
         return Recording.load(cast("str", recorded))
+    hint = ""
     if hasattr(recorded, "__iter__") and not isinstance(recorded, (bytes, Mapping)):
         events: list[Any] = list(recorded)
         if all(isinstance(event, Mapping) for event in events):
             return Recording.from_events(events)
-    raise TypeError(f"a recording, a path or a list of events (dicts) was expected, and this is {recorded!r:.200}")
+        if all(isinstance(item, (Recording, list)) for item in events):
+            hint = " (several recordings are several arguments, and not a list)"
+    raise TypeError(
+        f"a recording, a path or a list of events (dicts) was expected{hint}, and this is {recorded!r:.200}"
+    )
 
 
 def _cut(body: bytes, sizes: Iterator[int]) -> list[bytes]:
