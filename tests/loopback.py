@@ -79,6 +79,10 @@ class Loopback:
             thread.join(BOUND)
         self._listener.close()
 
+    def play(self, *scripts: Script) -> None:
+        """Answer with other scripts from the next request on."""
+        self._scripts[:] = scripts
+
     def wait_until_closed(self, seconds: float = BOUND / 4) -> bool:
         """Return whether no connection is open, or none will be in so many seconds."""
         with self._changed:

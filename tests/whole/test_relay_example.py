@@ -12,13 +12,13 @@ from pathlib import Path
 import anthropic
 import httpx
 import pytest
+import uvicorn
 
 from claude_stream.testing import message_events
 from tests.browser import Browser
 from tests.loopback import Loopback
 from tests.support import PATIENCE, SOON, body_of
 
-uvicorn = pytest.importorskip("uvicorn")
 pytestmark = [pytest.mark.socket, pytest.mark.process, pytest.mark.slow]
 
 FOLDER = Path(__file__).parents[2] / "docs" / "examples" / "relay"
@@ -84,10 +84,10 @@ def shown(browser: Browser, name: str) -> str:
     return str(browser.run(f"document.getElementById('{name}').textContent"))
 
 
-def ended(browser: Browser) -> str:
-    """Return what the page says when the answer is over, a second later: by then a browser would have asked again."""
+def ended(browser: Browser, transport: str) -> str:
+    """Return what the page says when the answer is over and a browser would have asked again: after three seconds."""
     browser.wait_for("document.getElementById('stop').disabled && document.getElementById('state').textContent")
-    time.sleep(1)
+    time.sleep(4 if transport == "EventSource" else 0)
     return shown(browser, "state")
 
 
@@ -95,7 +95,7 @@ def test_an_overload_in_the_middle(browser: Browser, transport: str) -> None:
     """The partial stays, the reason is there, and nobody asks again."""
     with Loopback((*FRAMES[:HALF], OVERLOADED, "finish")) as upstream, serving(upstream) as url:
         ask(browser, url, transport)
-        assert ended(browser) == "broken off: Overloaded"
+        assert ended(browser, transport) == "broken off: Overloaded"
         assert TEXT.startswith(shown(browser, "text"))
         assert len(shown(browser, "text")) >= 10
         assert upstream.requests == 1
@@ -105,7 +105,7 @@ def test_a_cut_in_the_middle(browser: Browser, transport: str) -> None:
     """The same, with a reason that tells nothing of the inside."""
     with Loopback((*FRAMES[:HALF], "cut")) as upstream, serving(upstream) as url:
         ask(browser, url, transport)
-        assert ended(browser).startswith("broken off: ")
+        assert ended(browser, transport).startswith("broken off: ")
         assert TEXT.startswith(shown(browser, "text"))
         assert upstream.requests == 1
 
@@ -114,7 +114,7 @@ def test_a_whole_answer(browser: Browser, transport: str) -> None:
     """It comes in steps, in order and whole; thinking stands by itself; one question is one request."""
     with Loopback((*WHOLE, "finish")) as upstream, serving(upstream) as url:
         ask(browser, url, transport)
-        said = ended(browser)
+        said = ended(browser, transport)
         assert said.startswith("end_turn: 12 tokens, the first after ")
         assert shown(browser, "text") == TEXT
         assert shown(browser, "thinking") == "Let me see."
@@ -132,7 +132,7 @@ def test_stop(browser: Browser, transport: str) -> None:
         browser.wait_for("document.getElementById('text').textContent")
         browser.run("document.getElementById('stop').click()")
         assert upstream.wait_until_closed(SOON)
-        assert ended(browser) == "stopped"
+        assert ended(browser, transport) == "stopped"
         assert TEXT.startswith(shown(browser, "text"))
         assert upstream.requests == 1
 

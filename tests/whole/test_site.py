@@ -53,9 +53,10 @@ def test_the_index_is_an_llms_txt() -> None:
 def test_each_example_is_on_the_page_of_examples() -> None:
     """It is shown there, and can be downloaded from there."""
     page = (DOCS / "examples" / "index.md").read_text(encoding="utf-8")
-    for example in (DOCS / "examples").glob("*.py"):
-        assert f"[{example.name}]({example.name})" in page
-        assert f"```{{literalinclude}} {example.name}\n" in page
+    files = [file for ending in ("*.py", "*.html") for file in (DOCS / "examples").rglob(ending)]
+    for name in (file.relative_to(DOCS / "examples").as_posix() for file in files):
+        assert f"[{name}]({name})" in page
+        assert f"```{{literalinclude}} {name}\n" in page
 
 
 class Page(HTMLParser):
