@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import contextlib
+import json
 import runpy
 import threading
 import time
@@ -13,10 +14,11 @@ import anthropic
 import httpx
 import pytest
 import uvicorn
+import websockets.sync.client as websockets
 
 from claude_stream.testing import message_events
 from tests.browser import Browser
-from tests.loopback import Loopback
+from tests.loopback import Loopback, Script
 from tests.support import PATIENCE, SOON, body_of
 
 pytestmark = [pytest.mark.socket, pytest.mark.process, pytest.mark.slow]
@@ -144,6 +146,32 @@ def test_a_browser_that_leaves(browser: Browser, transport: str) -> None:
         browser.wait_for("document.getElementById('text').textContent")
         browser.close_tab()
         assert upstream.wait_until_closed(SOON)
+
+
+@pytest.mark.parametrize("kind", ["events", "socket"])
+def test_a_browser_that_leaves_while_nothing_has_come(kind: str) -> None:
+    """Then there is no body that somebody could close, but a request all the same, and it ends."""
+    with Loopback(("stall",)) as upstream, serving(upstream) as url:
+        if kind == "events":
+            with pytest.raises(httpx.ReadTimeout):
+                httpx.get(f"{url}/events?question=x", timeout=httpx.Timeout(PATIENCE, read=1))
+        else:
+            with websockets.connect(f"{url.replace('http', 'ws')}/socket") as socket:
+                socket.send("x")
+                assert upstream.wait_until_requests(1)
+        assert upstream.wait_until_closed(SOON)
+        assert upstream.requests == 1
+
+
+@pytest.mark.parametrize("script", [(OVERLOADED, "finish"), ("cut",), ("reset",)], ids=["overload", "cut", "reset"])
+def test_an_answer_that_does_not_begin(script: Script) -> None:
+    """There is still a status to choose, and what went wrong inside is nobody's business."""
+    with Loopback(script) as upstream, serving(upstream) as url:
+        refused = httpx.get(f"{url}/events?question=x", timeout=PATIENCE)
+        assert (refused.status_code, refused.json()) == (503, {"reason": "Claude does not answer"})
+        with websockets.connect(f"{url.replace('http', 'ws')}/socket") as socket:
+            socket.send("x")
+            assert json.loads(socket.recv(timeout=PATIENCE))["type"] == "error"
 
 
 def test_who_asks_again_by_themselves_is_told_that_it_is_over() -> None:

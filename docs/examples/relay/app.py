@@ -1,10 +1,8 @@
 """An answer on its way to a browser, by EventSource and by WebSocket, with a stop button.
 
-`python app.py`, with starlette, uvicorn and websockets installed, asks Claude if ANTHROPIC_API_KEY is set, and plays a
-recorded answer if not.
+`python app.py` asks Claude if ANTHROPIC_API_KEY is set, and plays a recorded answer if not.
 """
 
-import contextlib
 import os
 from pathlib import Path
 from typing import Any
@@ -16,7 +14,7 @@ from starlette.applications import Starlette
 from starlette.requests import Request
 from starlette.responses import FileResponse, JSONResponse, Response, StreamingResponse
 from starlette.routing import Route, WebSocketRoute
-from starlette.websockets import WebSocket, WebSocketDisconnect
+from starlette.websockets import WebSocket
 
 from claude_stream import SSE_HEADERS, StreamError, open_stream, to_ndjson, to_sse
 from claude_stream.testing import Recording, async_replay_client, message_events
@@ -37,10 +35,10 @@ class Relay(StreamingResponse):
             await super().__call__(*asgi)
 
 
-async def stopped(websocket: WebSocket, scope: anyio.CancelScope) -> None:
-    """End a scope when the browser says something more, or leaves."""
-    with contextlib.suppress(WebSocketDisconnect):
-        await websocket.receive_text()
+async def gone(receive: Any, scope: anyio.CancelScope) -> None:
+    """End a scope when the browser leaves, or says something more."""
+    while (await receive())["type"] == "http.request":  # the body, which is empty
+        pass
     scope.cancel()
 
 
@@ -52,25 +50,30 @@ def make_app(client: Any) -> Starlette:
         return open_stream(client, model="claude-sonnet-5-5", max_tokens=4096, messages=messages, idle_timeout=60)
 
     async def events(request: Request) -> Response:
+        answer: Response = Response(status_code=204)
         if "last-event-id" in request.headers:  # the browser asks again by itself: the answer is over, and was paid for
-            return Response(status_code=204)
-        try:
-            return Relay(await ask(request.query_params["question"]).open())
-        except anthropic.APIStatusError as error:  # nothing was sent yet, so there is still a status to choose
-            return JSONResponse({"reason": error.message}, status_code=error.status_code)
+            return answer
+        async with anyio.create_task_group() as tasks:  # while it opens, only we can notice that the browser leaves
+            tasks.start_soon(gone, request.receive, tasks.cancel_scope)
+            try:
+                answer = Relay(await ask(request.query_params["question"]).open())
+            except anthropic.APIError:  # the API's own status, 401 say, is not for the browser
+                answer = JSONResponse({"reason": "Claude does not answer"}, status_code=503)
+            tasks.cancel_scope.cancel()
+        return answer
 
     async def socket(websocket: WebSocket) -> None:
         await websocket.accept()
         question = await websocket.receive_text()
         async with anyio.create_task_group() as tasks:
-            tasks.start_soon(stopped, websocket, tasks.cancel_scope)
+            tasks.start_soon(gone, websocket.receive, tasks.cancel_scope)
             try:
                 async with ask(question) as stream:
                     async for line in to_ndjson(stream.parts()):
                         await websocket.send_text(line.decode())
             except anthropic.APIError as error:
                 if not isinstance(error, StreamError):  # whose line is sent
-                    await websocket.send_json({"type": "error", "error": {"message": error.message}})
+                    await websocket.send_json({"type": "error", "error": {"message": "Claude does not answer"}})
             tasks.cancel_scope.cancel()
 
     page = Route("/", lambda _: FileResponse(Path(__file__).with_name("page.html")))
