@@ -30,7 +30,7 @@ MENDED = {
     "`citations` that are no list, in `content_block_start`, were a `TypeError` from `iter_parts`": (
         "tests/steps/test_parts.py"
     ),
-    "a delta of a type of tomorrow that replaces a string by something else was lost when more of the string came": "tests/steps/test_block.py",
+    "a delta of a type of tomorrow that replaces a string was lost when more of it came": "tests/steps/test_block.py",
     "a snapshot went on showing the input of a tool call as it was before it turned out to be no JSON": (
         "tests/steps/test_builder.py"
     ),
@@ -40,8 +40,8 @@ MENDED = {
     "an `id` or a `model` that is an object was a `TypeError` from `UsageTally`": "tests/test_tally.py",
     "a `category` of a refusal that is a list was a `TypeError` from `usage`": "tests/test_usage.py",
     "a `message` that is `{}` in `message_start` was no message": "tests/steps/test_builder.py",
-    "bytes that are half of a surrogate pair, and so no UTF-8, were mended when a recording was saved, and when another "
-    "half stood in the same event as an escape": "tests/test_json.py, tests/testing/test_format.py",
+    "bytes that are half of a surrogate pair, and so no UTF-8, were mended when a recording was saved, and when another"
+    " half stood in the same event as an escape": "tests/test_json.py, tests/testing/test_format.py",
 }
 """What fuzzing found in 0.1, and the tests for it."""
 
