@@ -251,3 +251,10 @@ def test_the_event_of_an_exception_that_is_not_ours() -> None:
     error = anthropic.APIStatusError.__new__(anthropic.APIStatusError)
     error.body = said
     assert as_event(error) == said
+
+
+def test_an_error_with_a_number_that_python_does_not_print() -> None:
+    """It is an error of the API like any other."""
+    error = api_error({"type": "error", "error": {"type": 10**5000}})
+    assert type(error) is StreamAPIError
+    assert "a dict that cannot be shown" in str(error)

@@ -98,3 +98,11 @@ def test_what_is_written_is_one_line_and_the_same_value(value: object) -> None:
     line = to_line(value)
     assert line.decode().splitlines() == [line.decode()]
     assert json.loads(line) == parse(line) == value
+
+
+@pytest.mark.parametrize("data", [b'"\\ud83d\xed\xb8\x80"', b'"\\ud83d\xff"'])
+def test_an_escape_does_not_excuse_what_is_no_utf_8(data: bytes) -> None:
+    """Half of a surrogate pair may be written as an escape, and stands for no other bytes."""
+    assert parse(b'"\\ud83d"') == "\ud83d"
+    with pytest.raises(ValueError, match="codec"):
+        parse(data)

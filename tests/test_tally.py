@@ -165,3 +165,18 @@ def test_a_tally_is_added_to_a_tally() -> None:
     """And to nothing else."""
     with pytest.raises(TypeError):
         _ = UsageTally() + 3  # type: ignore[operator]
+
+
+@pytest.mark.parametrize("odd", [{"a": 1}, [1], 5, pytest.param(10**5000, id="long"), None])
+def test_an_id_and_a_model_of_any_shape(odd: Any) -> None:
+    """They are counted, each message by itself, and break nothing."""
+    start, *_ = message_events(usage={"iterations": [{"type": "message", "output_tokens": 3}]})
+    start["message"].update(id=odd, model=odd)
+    tally = UsageTally()
+    for _ in range(2):
+        accumulator = Accumulator()
+        accumulator.feed(start)
+        tally.add(accumulator)
+    [model] = tally.by_model
+    assert isinstance(model, str)
+    assert tally.total.output_tokens == 6

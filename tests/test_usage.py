@@ -383,3 +383,13 @@ def test_recorded_iterations(recorded_body: bytes) -> None:
         return
     counts = (billed.input_tokens, billed.output_tokens, billed.cache_read_input_tokens)
     assert (counts, usage.context_tokens) == RECORDED[reader.result().id]
+
+
+def test_a_category_of_any_shape() -> None:
+    """What is no string is no category, and the attempt counts."""
+    events = message_events(stop_reason="refusal")
+    events[-2]["delta"]["stop_details"] = {"category": ["cyber"]}
+    accumulator: Accumulator = Accumulator()
+    for event in events:
+        accumulator.feed(event)
+    assert accumulator.usage.billed.total_input == 10

@@ -36,7 +36,7 @@ from typing import TYPE_CHECKING, Any, ClassVar
 
 import anthropic
 
-from ._json import is_object
+from ._json import excerpt, is_object
 
 if TYPE_CHECKING:
     from anthropic.types import Message
@@ -412,5 +412,5 @@ def api_error(body: object) -> StreamAPIError:
     if isinstance(kind, str) and isinstance(said, str):
         what = f"{kind}: {said}"
     else:
-        what = f"{kind or 'an error without a type'}: {str(body)[:500]}"
+        what = f"{kind if isinstance(kind, str) else 'an error without a type'}: {excerpt(body, 500)}"
     return cls(f"the API sent an error event: {what}", body=body)

@@ -47,7 +47,7 @@ def parse(data: bytes) -> Any:
         if rb"\u" not in data:
             raise
     try:
-        return json.loads(data)
+        return json.loads(data.decode())  # else it guesses the encoding, and takes what is no UTF-8
     except RecursionError as exc:  # which jiter has as a ValueError
         raise ValueError("it is nested too deeply") from exc
 

@@ -11,6 +11,7 @@ from typing import TYPE_CHECKING, Any, Protocol
 from anthropic.types import Message
 from anthropic.types.beta import BetaMessage
 
+from ._json import excerpt
 from ._usage import Usage
 
 if TYPE_CHECKING:
@@ -66,7 +67,9 @@ class UsageTally:
             )
 
     def _count(self, message: Any, usage: Usage) -> None:
-        self._keep(getattr(message, "id", None) or object(), str(message.model), usage)
+        identifier, model = getattr(message, "id", None), message.model
+        is_known = isinstance(identifier, str) and identifier
+        self._keep(identifier if is_known else object(), model if isinstance(model, str) else excerpt(model), usage)
 
     def _keep(self, identifier: Hashable, model: str, usage: Usage) -> None:
         known = self._by_id.get(identifier)

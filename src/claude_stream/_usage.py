@@ -249,8 +249,9 @@ def _attributed(entries: Iterable[Iteration], fallbacks: list[Wire], model: Any)
     last = served[-1] if served else -1
     categories = {_model_of(block, "from"): block.get("trigger") for block in reversed(fallbacks)}
     first = _model_of(fallbacks[0], "from") if fallbacks else None
+    asked = model if isinstance(model, str) else None
     for place, entry in enumerate(found):
-        owner = entry.model or (first if place < last and first else model)
+        owner = entry.model or (first if place < last and first else asked)
         declined = place < last and entry.type == "message" and entry.usage.output_tokens == 0
         free = declined and _is_free(categories.get(owner))
         found[place] = dataclasses.replace(_freed(entry) if free else entry, model=owner)
@@ -267,9 +268,13 @@ def _model_of(block: Wire, field: str) -> str | None:
     return model if isinstance(model, str) else None
 
 
+_NOT_SAID = object()
+
+
 def _is_free(details: Any) -> bool:
     """Whether a refusal before any output is not billed. Where no category can be had, it is: null is one."""
-    return is_object(details) and "category" in details and details["category"] not in BILLED_REFUSALS
+    category = details.get("category", _NOT_SAID) if is_object(details) else _NOT_SAID
+    return category is None or (isinstance(category, str) and category not in BILLED_REFUSALS)
 
 
 def _total(usages: list[Usage]) -> Usage:

@@ -119,3 +119,23 @@ def test_a_long_tool_input_is_linear() -> None:
 
     short = min(seconds(20_000) for _ in range(3))
     assert min(seconds(320_000) for _ in range(3)) < 80 * short
+
+
+def test_a_string_that_is_replaced_under_construction() -> None:
+    """A delta of tomorrow may replace what deltas of today have begun, and they go on from there."""
+    start, block, *_ = message_events("")
+    accumulator = fed([start, block])
+    steps: list[tuple[dict[str, Any], Any]] = [
+        ({"type": "text_delta", "text": "a"}, "a"),
+        ({"type": "text_delta", "text": "b"}, "ab"),
+        ({"type": "news_delta", "text": ["c"]}, ["c"]),
+        ({"type": "text_delta", "text": "d"}, "d"),
+        ({"type": "text_delta", "text": "e"}, "de"),
+        ({"type": "news_delta", "text": "f"}, "def"),
+        ({"type": "thinking_delta", "thinking": "", "text": 1}, 1),
+        ({"type": "text_delta", "text": "g"}, "g"),
+    ]
+    for fields, expected in steps:
+        accumulator.feed(delta(0, **fields))
+        message: Any = accumulator.message
+        assert message.content[0].text == expected

@@ -342,3 +342,28 @@ def test_a_snapshot_after_a_fresh_start() -> None:
     for event in message_events("two"):
         builder.feed(event)
     assert builder.snapshot.content[0].text == "two"
+
+
+def test_a_message_without_any_field() -> None:
+    """It has started all the same."""
+    accumulator = fed([{"type": "message_start", "message": {}}])
+    assert accumulator.message == Message.construct(content=[])
+    assert accumulator._builder.snapshot == accumulator.message
+
+
+def test_usage_that_is_replaced_in_front_of_iterations() -> None:
+    """The iterations of the start may be gone when a later usage makes them void."""
+    start, tail, _ = message_events(usage={"iterations": [{"type": "message"}]})
+    tail["delta"]["usage"] = {"output_tokens": 1}
+    message: Any = fed([start, tail]).message
+    assert message.usage.to_dict() == tail["usage"] | {"output_tokens": 12}
+
+
+def test_a_snapshot_of_an_input_that_turns_out_malformed() -> None:
+    """It shows what the message has, and not what was certain before."""
+    events = tool_events('{"a": 1,,', None, close=False)
+    accumulator = fed(events[:-1])
+    assert accumulator._builder.snapshot.content[1].input == {"a": 1}
+    accumulator.feed(events[-1])
+    assert accumulator._builder.snapshot == accumulator.message
+    assert accumulator._builder.snapshot.content[1].input == {}

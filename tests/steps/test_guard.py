@@ -58,3 +58,12 @@ def test_content_in_message_start_counts_as_started() -> None:
     with pytest.raises(StreamTruncatedError) as caught:
         collect([start])
     assert caught.value.content_started
+
+
+@pytest.mark.parametrize("at", [1, 2])
+def test_an_index_that_python_does_not_print(at: int) -> None:
+    """A number of too many digits is an index like any other that is wrong."""
+    events = message_events("Hello")
+    events[at]["index"] = 10**5000
+    with pytest.raises(StreamProtocolError, match="int that cannot be shown"):
+        collect(events)

@@ -207,3 +207,28 @@ def test_parts_are_what_the_single_iterators_give(recorded_body: bytes) -> None:
     assert isinstance(done, DonePart)
     assert (done.stop_reason, done.usage) == (reader.result().stop_reason, reader.usage)
     assert isinstance(done.usage, Usage)
+
+
+@pytest.mark.parametrize("citations", [5, "text", {"type": "c"}, None])
+def test_citations_that_are_no_list(mode: Mode, citations: Any) -> None:
+    """They are as good as none, and no `TypeError`."""
+    events = message_events("Hi")
+    events[1]["content_block"]["citations"] = citations
+    outcome = mode.read(lambda: iter_parts(mode.source(events)))
+    assert (outcome.error, [part.type for part in outcome.items]) == (None, ["text", "done"])
+
+
+def test_thinking_that_is_redacted_and_has_a_field_of_that_name() -> None:
+    """A part has text that is a string, whatever an encrypted block calls so."""
+    block = {"type": "redacted_thinking", "data": "x", "thinking": 5}
+    first, *_ = iter_parts(message_events(block))
+    assert first == ThinkingPart("", 0)
+
+
+def test_calls_under_a_second_stop_reason(mode: Mode) -> None:
+    """They come as from `iter_tool_calls`: under the first stop reason that asks for them."""
+    events = tool_events("{}", "tool_use")
+    events.insert(-2, {"type": "message_delta", "delta": {"stop_reason": "end_turn"}, "usage": {"output_tokens": 1}})
+    parts = mode.read(lambda: iter_parts(mode.source(events))).items
+    calls = mode.read(lambda: iter_tool_calls(mode.source(events))).items
+    assert [part.call for part in parts if part.type == "tool_call"] == calls != []

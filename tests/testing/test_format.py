@@ -339,3 +339,13 @@ def test_a_raw_body_is_cut_behind_each_event(line_end: bytes) -> None:
     body = RECORDING.body().replace(b"\n", line_end)
     recording = Recording.from_bytes(body)
     assert (recording.body(), len(recording.chunks), recording.offsets) == (body, 8, None)
+
+
+def test_bytes_that_are_no_utf_8_are_not_mended(path: Path) -> None:
+    """Half of a surrogate pair as bytes is a broken event, and stays one in a file."""
+    start, *rest = Recording.from_events(message_events("Hi")).chunks
+    broken = Recording((start, *(chunk.replace(b"Hi", b"\xed\xa0\xbd") for chunk in rest)))
+    broken.save(path)
+    assert Recording.load(path).body() == broken.body()
+    with pytest.raises(StreamProtocolError, match="not valid JSON"):
+        Recording.load(path).events()

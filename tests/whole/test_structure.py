@@ -256,6 +256,7 @@ def test_ci_runs_the_commands_of_the_readme() -> None:
         "FOLDER",
         "bin/tox",
         "tests.exits",
+        "tests.fuzz",
         "tests.sdk_suite",
         "tests.software",
         "tests.watchers",

@@ -127,13 +127,16 @@ class Block:
         text = self._texts.get(field)
         if text is None:
             before = self._data.get(field)
-            text = self._texts[field] = Text(before if isinstance(before, str) else "")
+            if not isinstance(before, (str, type(None))):
+                before = self._data[field] = None  # the string takes its place
+            text = self._texts[field] = Text(before or "")
         return text
 
     def _replace(self, delta: Wire) -> None:
         for field, value in delta.items():
             if field != "type" and (value is not None or field not in self._data):
                 self._data[field] = copy_json(value)
+                self._texts.pop(field, None)  # what came before it is gone
 
     def _merge(self, delta: Wire) -> None:
         """Merge a delta of a type that came after this library: the obvious rule for each field."""
@@ -175,8 +178,11 @@ class Block:
     def growing(self) -> Wire:
         """Return the strings and the input that are being put together, as far as they have come."""
         fields: Wire = {field: str(text) for field, text in self._texts.items()}
-        if self._json is not None and (value := _certain(self.raw)) is not None:
-            fields["input"] = value  # parsed again, which takes less time than a copy
+        if self._json is not None:
+            if (value := _certain(self.raw)) is not None:
+                fields["input"] = value  # parsed again, which takes less time than a copy
+            elif "input" in self._data:
+                fields["input"] = copy_json(self._data["input"])  # and what was certain of it before is not any more
         return fields
 
     def merged(self) -> Wire:
@@ -190,7 +196,7 @@ class Block:
         name = self.get("name")
         why = self.fault or ("its block was never closed" if self.open else "nothing of it came")
         return ToolInputError(
-            f"the input of the tool call {name!r} cannot be used: {why}: {excerpt(self.raw)}",
+            f"the input of the tool call {excerpt(name)} cannot be used: {why}: {excerpt(self.raw)}",
             raw=self.raw,
             tool_name=name,
             tool_use_id=self.get("id"),

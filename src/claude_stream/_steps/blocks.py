@@ -171,7 +171,7 @@ class ToolInput:
             return jiter.from_json(raw.encode("utf-8", "surrogatepass"), partial_mode=True)
         except ValueError as exc:
             raise ToolInputError(
-                f"the input of the tool call {self.name!r} is not JSON ({exc}): {excerpt(raw)}",
+                f"the input of the tool call {excerpt(self.name)} is not JSON ({exc}): {excerpt(raw)}",
                 raw=raw,
                 tool_name=self.name,
                 tool_use_id=self.id,

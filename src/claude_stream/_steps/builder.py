@@ -165,11 +165,14 @@ class MessageBuilder(Step[Any, Wire]):
         block, kind = self.blocks[index], delta.get("type")
         text = block.text_for(kind)
         if text is None:
+            self._index = _NO_BLOCK  # it may put another string in the place of the one that is being put together
             block.add(delta)
             return
         text.add(delta[DELTA_STRINGS[kind]])
         if len(delta) > 2:
             block.add_beside(delta)
+            self._index = _NO_BLOCK
+            return
         self._index, self._field, self._text, self._pieces = index, DELTA_STRINGS[kind], text, text.pieces
         # Not the one string that `jiter` hands out for all of them: comparing that with itself made the whole
         # pipeline a tenth slower (measured on Python 3.11).
@@ -203,7 +206,7 @@ class MessageBuilder(Step[Any, Wire]):
             elif key == "usage" and is_object(message.get("usage")):
                 if self._early_iterations and is_object(value):
                     # They were written when nothing was known of the rest, and would pass for the whole bill.
-                    del message["usage"]["iterations"]
+                    message["usage"].pop("iterations", None)
                     self._early_iterations = False
                 _overwrite(message["usage"], value)
             elif key != "type":
@@ -214,7 +217,7 @@ class MessageBuilder(Step[Any, Wire]):
     @property
     def message(self) -> Any:
         """The message as far as it has come, or None before ``message_start``; a copy each time."""
-        return self._with_content([block.merged() for block in self.blocks]) if self._message else None
+        return self._with_content([block.merged() for block in self.blocks]) if self.guard.started else None
 
     def _with_content(self, content: list[Any]) -> Any:
         message = self._construct({**copy_json(self._message), "content": content})
@@ -228,7 +231,7 @@ class MessageBuilder(Step[Any, Wire]):
 
         What has changed is a new object, so that nobody sees a snapshot of theirs change.
         """
-        if not self._message:
+        if not self.guard.started:
             return None
         if self._bare is None:
             self._bare = self._with_content([])

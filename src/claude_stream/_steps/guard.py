@@ -89,7 +89,7 @@ class Guard(Step[Wire, Wire]):
         if not self.started:
             raise self._impossible(item, "no message_start came before it")
         if type(index) is not int or index != self._blocks:
-            raise self._impossible(item, f"its index is {index!r}, and the next block is {self._blocks}")
+            raise self._impossible(item, f"its index is {excerpt(index)}, and the next block is {self._blocks}")
         if not is_whole_block(item.get("content_block")):
             raise self._impossible(item, "it has no content_block of a known shape")
         self._blocks += 1
@@ -99,7 +99,7 @@ class Guard(Step[Wire, Wire]):
     def _require_open(self, item: Wire) -> None:
         index = item.get("index")
         if type(index) is not int or index not in self.open:
-            raise self._impossible(item, f"block {index!r} is not open")
+            raise self._impossible(item, f"block {excerpt(index)} is not open")
 
     def _impossible(self, item: Wire, why: str) -> StreamProtocolError:
         return StreamProtocolError(f"event {self.events} ({item['type']}) cannot stand here: {why}: {excerpt(item)}")

@@ -13,12 +13,12 @@ from typing import Any, Literal, TypeAlias
 from anthropic.types import ToolUseBlock
 from anthropic.types.beta import BetaToolUseBlock
 
-from .._json import Wire, is_object
+from .._json import Wire, is_array, is_object
 from .._step import Step
 from .._usage import Usage
 from .._wire.events import initial_content, to_event
 from .blocks import ToolInput, ToolInputs
-from .builder import MessageBuilder
+from .builder import JUDGED, MessageBuilder
 from .param import is_server_tool
 from .text import Strings
 
@@ -193,10 +193,10 @@ class Parts(Step[Wire, Any]):
         if kind == "text":
             if block.get("text"):
                 yield TextPart(block["text"], index)
-            for citation in block.get("citations") or ():
-                yield self._citation(index, citation)
+            if is_array(citations := block.get("citations")):
+                yield from (self._citation(index, citation) for citation in citations)
         elif kind in ("thinking", "redacted_thinking"):
-            yield ThinkingPart(block.get("thinking") or "", index)
+            yield ThinkingPart((kind == "thinking" and block.get(kind)) or "", index)
         elif kind == "fallback":
             yield FallbackPart(
                 _field_of(block, "from", "model"),
@@ -236,7 +236,7 @@ class Parts(Step[Wire, Any]):
 
     def _calls(self) -> Iterable[Any]:
         """Return the tool calls, all together, once."""
-        if self._called:
+        if self._called or self._builder.guard.stop_reason not in JUDGED:
             return ()
         self._called = True
         return [ToolCallPart(self._builder.block(index), index) for index in self._builder.calls_to_answer()]

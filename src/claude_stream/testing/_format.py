@@ -179,7 +179,7 @@ def _event_in(chunk: bytes) -> dict[str, Any] | None:
     if match is None:
         return None
     try:
-        event: Any = json.loads(match[2])
+        event: Any = json.loads(match[2].decode())  # of bytes it takes what is no UTF-8, and would mend it
     except (ValueError, RecursionError):
         return None
     return event if event.get("type") == match[1].decode(errors="replace") else None
