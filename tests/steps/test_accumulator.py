@@ -6,6 +6,8 @@ import copy
 from typing import Any
 
 import pytest
+from anthropic.types import Message
+from anthropic.types.beta import BetaMessage
 
 from claude_stream import Accumulator, StreamAPIError, StreamProtocolError, StreamTruncatedError, Usage, collect
 from claude_stream.testing import message_events
@@ -130,3 +132,21 @@ def test_the_text_so_far() -> None:
 def test_how_it_is_shown(events: list[Any], expected: str) -> None:
     """What one wants to know at a glance, and nothing that is long or secret."""
     assert repr(fed(events)) == f"<Accumulator: {expected}>"
+
+
+@pytest.mark.parametrize("beta", [False, True])
+def test_which_message_it_makes(beta: bool) -> None:
+    """A beta one of plain dicts, if that is asked for."""
+    accumulator = Accumulator(beta=beta)
+    for event in message_events("Hello"):
+        accumulator.feed(event)
+    assert type(accumulator.result()) is (BetaMessage if beta else Message)
+
+
+def test_a_prefill_is_asked_for() -> None:
+    """Only then the white space at the end goes, which the API refuses there and not elsewhere."""
+    accumulator = Accumulator()
+    for event in message_events("Hello \n", cut=5):
+        accumulator.feed(event)
+    assert accumulator.to_param() == {"role": "assistant", "content": [{"type": "text", "text": "Hello \n"}]}
+    assert accumulator.to_param(prefill=True) == {"role": "assistant", "content": [{"type": "text", "text": "Hello"}]}

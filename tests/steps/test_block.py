@@ -10,6 +10,8 @@ from typing import Any
 import pytest
 
 from claude_stream import collect
+from claude_stream._json import excerpt
+from claude_stream._steps.block import Block
 from claude_stream.testing import message_events
 from tests.support import delta, fed
 
@@ -139,3 +141,101 @@ def test_a_string_that_is_replaced_under_construction() -> None:
         accumulator.feed(delta(0, **fields))
         message: Any = accumulator.message
         assert message.content[0].text == expected
+
+
+# -- one block by itself --
+
+
+def tool(*pieces: str, close: bool = True, **fields: Any) -> Block:
+    block = Block({"type": "tool_use", "id": "toolu_1", "name": "get_weather", **fields})
+    for piece in pieces:
+        text = block.text_for("input_json_delta")
+        assert text is not None
+        text.add(piece)
+    if close:
+        block.close()
+    return block
+
+
+@pytest.mark.parametrize(
+    ("block", "unusable", "empty", "cut"),
+    [
+        (tool('{"a"', ":1}"), False, False, True),
+        (tool(), False, True, True),
+        (tool(input={}), False, True, True),
+        (tool(input={"a": 1}), False, False, True),
+        (tool("", input={}), False, True, True),
+        (tool(close=False), True, True, True),
+        (tool('{"a', close=False), True, False, True),
+        (tool('{"a'), True, False, True),
+        (tool(" {"), True, False, True),
+        (tool("  "), True, False, True),
+        (tool('{"a":oops'), True, False, False),
+        (tool("["), True, False, False),
+        (tool("[1]"), True, False, False),
+        (tool("]{"), True, False, False),
+        (Block({"type": "text", "text": ""}), False, False, True),
+    ],
+)
+def test_what_an_input_is_worth(block: Block, unusable: bool, empty: bool, cut: bool) -> None:
+    """Whole, empty, or of no use; and whether what came is the beginning of an object."""
+    assert (bool(block.unusable_input), bool(block.empty_input), bool(block.cut)) == (unusable, empty, cut)
+
+
+@pytest.mark.parametrize(
+    ("block", "why", "raw"),
+    [
+        (tool(close=False), "its block was never closed", ""),
+        (tool(), "nothing of it came", ""),
+        (tool("[", "1]"), "it is not a JSON object", "[1]"),
+        (tool('{"a":oops'), "it is not whole JSON (", '{"a":oops'),
+    ],
+)
+def test_what_is_wrong_with_an_input(block: Block, why: str, raw: str) -> None:
+    """The error says whose input it is, why it is of no use, and all that came of it."""
+    error = block.input_error()
+    assert str(error).startswith(f"the input of the tool call 'get_weather' cannot be used: {why}")
+    assert str(error).endswith(f": {excerpt(raw)}")
+    assert (error.raw, error.tool_name, error.tool_use_id) == (raw, "get_weather", "toolu_1")
+
+
+def test_an_input_as_it_was() -> None:
+    """What is certain of a part of it, and of nothing the input that the block came with."""
+    block = tool('{"a":1,', '"b":2}', input={"c": 3})
+    assert [block.input_at(length) for length in (0, 7, 13)] == [{"c": 3}, {"a": 1}, {"a": 1, "b": 2}]
+    assert block.merged()["input"] == {"a": 1, "b": 2}
+
+
+@pytest.mark.parametrize("start", ["Hello", "", None, 5])
+def test_the_string_of_a_field(start: object) -> None:
+    """What the block came with and what was added, and an empty string where it is none."""
+    block = Block({"type": "text", "text": start})
+    before = start if isinstance(start, str) else ""
+    assert (block.string("text"), block.string("thinking")) == (before, "")
+    text = block.text_for("text_delta")
+    assert text is not None
+    text.add(", world")
+    assert (block.string("text"), block.merged()["text"], block.get("type")) == (before + ", world",) * 2 + ("text",)
+
+
+def test_each_change_is_a_change() -> None:
+    """A snapshot tells by `changes` whether it is still right."""
+    block = Block({"type": "text", "text": ""})
+    seen = [block.changes]
+    for number in range(3):
+        block.add_beside({"type": "text_delta", "text": "a", "more": [number]})
+        seen.append(block.changes)
+        block.add({"type": "news_delta", "news": [number]})
+        seen.append(block.changes)
+    block.close()
+    seen.append(block.changes)
+    assert len(set(seen)) == len(seen)
+    assert block.merged()["more"] == block.merged()["news"] == [0, 1, 2]
+
+
+def test_the_last_compaction_stays() -> None:
+    """Each comes whole, and none is added to the one before it."""
+    block = Block({"type": "compaction", "content": "first"})
+    for content in ("second", None, "third"):
+        block.add({"type": "compaction_delta", "content": content})
+    assert block.merged() == {"type": "compaction", "content": "third"}

@@ -16,6 +16,9 @@ from claude_stream import (
     iter_tool_calls,
     iter_tool_inputs,
 )
+from claude_stream._json import excerpt
+from claude_stream._steps.blocks import Blocks, EagerToolCalls, ToolCalls
+from claude_stream._steps.builder import MessageBuilder
 from claude_stream.testing import message_events
 from tests.support import Mode, tool_events
 
@@ -271,6 +274,7 @@ def test_a_snapshot_of_what_is_no_json(mode: Mode) -> None:
         _ = outcome.items[-1].snapshot
     error = caught.value
     assert (error.raw, error.tool_name, error.tool_use_id) == ("{oops}", "get_weather", "toolu_1")
+    assert str(error).endswith(f"): {excerpt(error.raw)}")
 
 
 def test_a_snapshot_at_half_a_surrogate_pair(mode: Mode) -> None:
@@ -287,3 +291,68 @@ def test_a_source_that_fails_behind_a_call(mode: Mode, eager: bool) -> None:
     )
     assert [call.name for call in outcome.items] == (["get_weather"] if eager else [])
     assert isinstance(outcome.error, StreamError)
+
+
+# -- the steps by themselves --
+
+
+def builder_of(events: list[Any], **options: bool) -> MessageBuilder:
+    builder = MessageBuilder(**options)
+    for event in events:
+        builder.feed(event)
+    return builder
+
+
+def test_blocks_that_were_whole_before() -> None:
+    """A reader that joins late gets them first, and not the one that is still open."""
+    events = message_events("One", "Two")
+    blocks = Blocks(builder_of(events[:6]))
+    assert [block.text for block in blocks.begin()] == ["One"]
+
+
+@pytest.mark.parametrize("step", [Blocks, EagerToolCalls])
+def test_a_doubtful_call_at_an_end_without_a_stop_reason(step: type[Blocks]) -> None:
+    """It is refused where the end is taken as it is, and not passed over."""
+    events = tool_events("", None)
+    builder = MessageBuilder(strict=False)
+    blocks = step(builder)
+    for event in events:
+        builder.feed(event)
+        list(blocks.feed(event))
+    with pytest.raises(ToolInputError, match="nothing of it came"):
+        list(blocks.finish())
+
+
+def test_a_doubtful_call_waits_for_the_stop_reason() -> None:
+    """A message_delta without one decides nothing."""
+    *events, end, stop = tool_events("", "tool_use")
+    builder = builder_of(events)
+    calls = EagerToolCalls(builder)
+    assert list(calls.begin()) == []
+    for event, expected in (({**end, "delta": {}}, []), (end, ["get_weather"]), (stop, [])):
+        builder.feed(event)
+        assert [call.name for call in calls.feed(event)] == expected
+    assert builder.handed_out == {1}
+
+
+def test_calls_wait_until_the_message_is_complete() -> None:
+    """A stop reason alone is not enough, while a block is open."""
+    *events, close, end, stop = tool_events("{}", "tool_use")
+    builder = builder_of([*events, end])
+    calls = ToolCalls(builder)
+    assert list(calls.begin()) == []
+    builder.feed(close)
+    assert [call.name for call in calls.feed(close)] == ["get_weather"]
+    builder.feed(stop)
+    assert list(calls.feed(stop)) == []
+
+
+def test_a_call_that_message_stop_leaves_open() -> None:
+    """It is refused at once, and not at the end of the body, which may be long in coming."""
+    *events, end, stop = tool_events("{}", "tool_use", close=False)
+    builder = builder_of([*events, end])
+    calls = ToolCalls(builder)
+    assert list(calls.feed(end)) == []
+    builder.feed(stop)
+    with pytest.raises(ToolInputError, match="never closed"):
+        list(calls.feed(stop))

@@ -9,6 +9,7 @@ from typing import Any
 import pytest
 from anthropic.types import Message
 from anthropic.types.beta import BetaMessage
+from anthropic.types.beta.parsed_beta_message import ParsedBetaMessage
 from hypothesis import given
 from hypothesis import strategies as st
 
@@ -16,6 +17,7 @@ from claude_stream import (
     Accumulator,
     StreamAPIError,
     StreamProtocolError,
+    StreamTruncatedError,
     ToolInputError,
     Usage,
     collect,
@@ -25,6 +27,7 @@ from claude_stream import (
 )
 from claude_stream._steps.block import PIECES
 from claude_stream._steps.builder import MessageBuilder
+from claude_stream._wire.events import to_event
 from claude_stream.testing import message_events
 from tests.faults import error_event
 from tests.support import Mode, body_of, delta, fed, tool_events
@@ -34,6 +37,37 @@ WEATHER = ("get_weather", {"city": "Paris"})
 
 
 # -- what is wrong --
+
+
+@pytest.mark.parametrize("asked", [(False, True, False), (True, False, True), (True, True, False)])
+def test_what_was_asked_for_first_stays(asked: tuple[bool, bool, bool]) -> None:
+    """A reader further on gets more than was asked for before it, and never less."""
+    beta, parsed, strict = asked
+    builder = MessageBuilder(beta=beta, parsed=parsed, strict=strict)
+    builder.amend(beta=False, parsed=False, strict=True)
+    for event in message_events("Hello", cut=4):
+        builder.feed(event)
+    message = builder.message
+    assert (isinstance(message, BetaMessage), type(message).__name__.startswith("Parsed")) == (beta, parsed)
+    if strict:
+        with pytest.raises(StreamTruncatedError):
+            builder.finish()
+    else:
+        assert list(builder.finish()) == []
+    builder.reset()
+    assert builder.guard.strict is strict
+
+
+def test_what_is_asked_for_later() -> None:
+    """A reader further on may want another class, and may take an early end as it is."""
+    builder = MessageBuilder()
+    builder.amend(beta=True, parsed=True, strict=False)
+    for event in message_events("Hello", cut=4):
+        builder.feed(event)
+    assert isinstance(builder.message, ParsedBetaMessage)
+    assert list(builder.finish()) == []
+    builder.reset()
+    assert not builder.guard.strict
 
 
 def test_an_event_that_is_nested_too_deeply() -> None:
@@ -367,3 +401,64 @@ def test_a_snapshot_of_an_input_that_turns_out_malformed() -> None:
     accumulator.feed(events[-1])
     assert accumulator._builder.snapshot == accumulator.message
     assert accumulator._builder.snapshot.content[1].input == {}
+
+
+# -- the bill, and what errors count --
+
+
+@pytest.mark.parametrize("early", [[{"type": "message", "output_tokens": 1}], [], None])
+@pytest.mark.parametrize("late", [{}, {"iterations": [{"type": "message", "output_tokens": 7}]}])
+def test_iterations_that_came_too_early_are_void(early: Any, late: dict[str, Any]) -> None:
+    """Those of message_start are no bill once a message_delta has counted; those that it brings, and any later, are."""
+    start, *middle, end, stop = message_events("Hello")
+    start["message"]["usage"]["iterations"] = early
+    builder = MessageBuilder()
+    for event in (start, *middle):
+        builder.feed(event)
+    assert builder.message.to_dict()["usage"]["iterations"] == early
+    builder.feed({**end, "usage": None})
+    assert builder.message.to_dict()["usage"]["iterations"] == early
+    builder.feed({**end, "usage": {**end["usage"], **late}})
+    assert builder.message.to_dict()["usage"].get("iterations") == late.get("iterations")
+    builder.feed({**end, "usage": end["usage"]})  # absent fields keep their value
+    builder.feed(stop)
+    assert builder.message.to_dict()["usage"].get("iterations") == late.get("iterations")
+    assert builder.usage.output_tokens == end["usage"]["output_tokens"]
+
+
+@pytest.mark.parametrize("sourced", [False, True])
+@pytest.mark.parametrize("as_objects", [False, True])
+@pytest.mark.parametrize("kind", ["text", "tool"])
+def test_every_event_counts(kind: str, as_objects: bool, sourced: bool) -> None:
+    """An error says how many came in front of it, whichever way they went; and the deltas are all in the message."""
+    events = message_events("Hello, world!" * 3, chunk=2) if kind == "text" else tool_events('{"a": "bc"}', None)
+    events = [event for event in events if event["type"] not in {"message_delta", "message_stop", "content_block_stop"}]
+    builder = MessageBuilder(sourced=sourced)
+    for event in events:
+        builder.feed(to_event(event) if as_objects else event)
+        assert builder.guard.events == events.index(event) + 1 or events.count(event) > 1
+    with pytest.raises(StreamProtocolError, match=rf"^event {len(events) + 1} .*after {len(events) + 1} events"):
+        builder.feed(events[0])
+    assert builder.message == fed(events).message
+
+
+def test_what_stands_beside_the_string_of_a_delta() -> None:
+    """It is merged like any unknown field, at each delta."""
+    events = message_events("Hello")
+    events[3:3] = [delta(0, type="text_delta", text="!", more=[number]) for number in range(3)]
+    builder = MessageBuilder()
+    for event in events:
+        builder.feed(event)
+    assert builder.message.content[0].to_dict() == {"type": "text", "text": "Hello!!!", "more": [0, 1, 2]}
+
+
+def test_the_blocks_of_message_start_are_whole() -> None:
+    """All that come with it are closed, and the first delta is for a block of its own."""
+    start, *rest = message_events("Hello")
+    start["message"]["content"] = [{"type": "text", "text": text} for text in ("One", "Two")]
+    builder = MessageBuilder()
+    for event in (start, *({**event, "index": 2} if "index" in event else event for event in rest)):
+        builder.feed(event)
+        assert [block.open for block in builder.blocks[:2]] == [False, False]
+    assert builder.text("|") == "One|Two|Hello"
+    assert builder.text() == "OneTwoHello"

@@ -45,6 +45,16 @@ def test_an_answer_that_was_cut(mode: Mode, stop_reason: str) -> None:
     assert "cut" in str(error)
 
 
+def test_what_the_api_says_of_a_cut(mode: Mode) -> None:
+    """Details of the stop are in the error, whatever the reason."""
+    *events, delta, stop = message_events("Hello", stop_reason="max_tokens")
+    details = {"type": "refusal", "category": None, "explanation": "Enough."}
+    events += [{**delta, "delta": {**delta["delta"], "stop_details": details}}, stop]
+    error = mode.read(lambda: ensure_finished(mode.source(events))).error
+    assert type(error) is StopReasonError
+    assert error.stop_details.explanation == "Enough."
+
+
 @pytest.mark.parametrize("category", ["cyber", None])
 def test_a_refusal(mode: Mode, category: str | None) -> None:
     """It says what the API says of it, and may be caught as any stop reason."""
@@ -55,6 +65,7 @@ def test_a_refusal(mode: Mode, category: str | None) -> None:
     assert isinstance(error, StopReasonError)
     assert (error.stop_details.category, error.stop_details.explanation) == (category, "No.")
     assert ("(cyber)" in str(error)) is (category == "cyber")
+    assert "(None)" not in str(error)
     again = pickle.loads(pickle.dumps(error))
     assert (str(again), again.stop_reason, again.stop_details) == (str(error), "refusal", error.stop_details)
 

@@ -281,3 +281,11 @@ STOP_REASONS = ("end_turn", "tool_use", "max_tokens", "refusal", "pause_turn", "
 def test_generated_streams_go_back(content: list[Any], stop_reason: str) -> None:
     """Every prefix of a stream of any blocks in any order can be sent back."""
     check_every_prefix(message_events(*content, stop_reason=stop_reason))
+
+
+def test_a_result_whose_call_was_never_closed() -> None:
+    """The call does not go back, and a result without its call is refused."""
+    start, *events = message_events(SEARCH, RESULT, "Hello")
+    opened = [event for event in events if event.get("index") != 0 or event["type"] != "content_block_stop"]
+    assert sent(fed([start, *opened[:-2]])) == [TEXT]
+    assert sent(fed([start, *events[:-2]])) == [SEARCH, RESULT, TEXT]

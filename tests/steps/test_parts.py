@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import dataclasses
 from typing import Any
 
 import pytest
@@ -30,9 +31,10 @@ from claude_stream import (
     iter_tool_inputs,
 )
 from claude_stream._drive.pipeline import Options, drive
+from claude_stream._steps.builder import MessageBuilder
 from claude_stream._steps.parts import Parts
 from claude_stream.testing import message_events
-from tests.support import Either, Mode, by_hand, done, tool_events
+from tests.support import Either, Mode, body_of, by_hand, done, tool_events
 
 WEATHER = ("get_weather", {"city": "Paris"})
 THINKING = {"type": "thinking", "thinking": "Hm, well.", "signature": "sig"}
@@ -232,3 +234,91 @@ def test_calls_under_a_second_stop_reason(mode: Mode) -> None:
     parts = mode.read(lambda: iter_parts(mode.source(events))).items
     calls = mode.read(lambda: iter_tool_calls(mode.source(events))).items
     assert [part.call for part in parts if part.type == "tool_call"] == calls != []
+
+
+# -- the step by itself --
+
+
+def begun(events: list[Any], count: int) -> tuple[MessageBuilder, Parts]:
+    """Return a builder that has taken some events, and parts that join it then."""
+    builder = MessageBuilder()
+    for event in events[:count]:
+        builder.feed(event)
+    return builder, Parts(builder)
+
+
+def test_thinking_that_a_block_starts_with() -> None:
+    """It is thinking like any other; what is hidden has none, and is there all the same."""
+    start, block, *rest = message_events({"type": "thinking", "thinking": "", "signature": "c2ln"})
+    block["content_block"] = {"type": "thinking", "thinking": "Hm."}
+    assert next(iter(iter_parts([start, block, *rest]))) == ThinkingPart("Hm.", 0)
+    block["content_block"] = {"type": "redacted_thinking", "data": "opaque"}
+    assert next(iter(iter_parts([start, block, rest[-3], *rest[-2:]]))) == ThinkingPart("", 0)
+
+
+@pytest.mark.parametrize("tokens", [None, 5, "5", 5.5])
+def test_the_hint_of_thinking(tokens: Any) -> None:
+    """A whole number of tokens, and nothing else."""
+    events = message_events({"type": "thinking", "thinking": "Hm.", "signature": "c2ln"})
+    events[2]["delta"]["estimated_tokens"] = tokens
+    found = [part for part in iter_parts(events) if isinstance(part, ThinkingPart) and part.text]
+    assert found == [ThinkingPart("Hm.", 0, tokens if tokens == 5 else None)]
+
+
+def test_calls_of_a_message_that_is_complete_already() -> None:
+    """A reader that joins late gets them at once, and not again at the end."""
+    events = message_events(("get_weather", {"city": "Paris"}), stop_reason="tool_use")
+    _, parts = begun(events, len(events))
+    assert [part.call.name for part in parts.begin()] == ["get_weather"]
+    assert [part.type for part in parts.finish()] == ["done"]
+
+
+def test_calls_leave_with_the_stop_reason() -> None:
+    """As soon as the message is complete, and not at the end of its body."""
+    events = message_events(("get_weather", {"city": "Paris"}), stop_reason="tool_use")
+    builder, parts = begun(events, len(events) - 2)
+    assert list(parts.begin()) == []
+    builder.feed(events[-2])
+    assert [part.type for part in parts.feed(events[-2])] == ["tool_call"]
+
+
+def test_an_input_that_had_begun() -> None:
+    """The length of what came before is known to the pieces behind it."""
+    events = message_events(("get_weather", {"city": "Paris"}), stop_reason="tool_use", chunk=6)
+    builder, parts = begun(events, 4)
+    list(parts.begin())
+    builder.feed(events[4])
+    [part] = parts.feed(events[4])
+    assert part.text == builder.blocks[0].raw
+
+
+@pytest.mark.parametrize("beta", [False, True])
+def test_a_citation_is_of_the_streams_class(beta: bool) -> None:
+    """Of the beta ones, if its stream is."""
+    events = message_events("Hello")
+    citation = {"type": "char_location", "cited_text": "a", "document_index": 0, "start_char_index": 0}
+    events.insert(
+        3, {"type": "content_block_delta", "index": 0, "delta": {"type": "citations_delta", "citation": citation}}
+    )
+    [found] = [part for part in iter_parts(from_sse([body_of(events)], beta=beta)) if isinstance(part, CitationPart)]
+    assert type(found.citation).__module__.startswith("anthropic.types.beta") is beta
+    assert (found.citation.cited_text, found.index) == ("a", 0)
+
+
+@pytest.mark.parametrize(
+    "part",
+    [
+        *(TextPart("a", 0), ThinkingPart("a", 0), CitationPart(None, 0), ToolCallPart(None, 0)),
+        *(ServerToolPart(None, 0), FallbackPart("a", "b", None, 0), DonePart(None, Usage())),
+    ],
+)
+def test_a_part_does_not_change(part: Any) -> None:
+    """Whoever holds it may count on it."""
+    for field in dataclasses.fields(part):
+        with pytest.raises(dataclasses.FrozenInstanceError):
+            setattr(part, field.name, None)
+
+
+def test_thinking_without_a_hint_has_none() -> None:
+    """And says so by None."""
+    assert ThinkingPart("a", 0).estimated_tokens is None

@@ -6,7 +6,7 @@ from typing import Any
 
 import pytest
 
-from claude_stream import StreamConnectionError, iter_text, tap
+from claude_stream import StreamConnectionError, from_sse, iter_text, tap
 from claude_stream.testing import message_events
 from tests.support import Mode, OwnError, assert_same_error_again, body_of
 
@@ -36,6 +36,7 @@ def test_an_observer_cannot_pass_for_the_end(mode: Mode, exc: type[Exception]) -
     outcome = mode.read(lambda: iter_text(tap(mode.source(EVENTS), observe)))
     assert "".join(outcome.items) == "Hello, world!"
     assert type(outcome.error) is RuntimeError
+    assert str(outcome.error) == f"an observer raised {exc.__name__}"
     assert type(outcome.error.__cause__) is exc
 
 
@@ -52,6 +53,15 @@ def test_an_observers_exception_reaches_the_reader_as_it_is(mode: Mode) -> None:
     assert "".join(outcome.items) == "Hello, world!"
     assert type(outcome.error) is OwnError
     assert seen[-1] == "content_block_stop"
+
+
+@pytest.mark.parametrize("beta", [False, True])
+def test_an_observer_sees_the_classes_of_the_stream(mode: Mode, beta: bool) -> None:
+    """Events of a beta stream are the SDK's beta events."""
+    seen: list[Any] = []
+    outcome = mode.read(lambda: iter_text(tap(from_sse(mode.source([body_of(EVENTS)]), beta=beta), seen.append)))
+    assert outcome.error is None
+    assert [type(event).__module__.startswith("anthropic.types.beta") for event in seen] == [beta] * len(EVENTS)
 
 
 def test_an_observer_that_closes_the_stream() -> None:

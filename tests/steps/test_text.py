@@ -73,6 +73,12 @@ def test_thinking_is_apart_from_text(mode: Mode) -> None:
     assert "".join(mode.read(lambda: iter_text(mode.source(events))).items) == "Hello"
 
 
+def test_the_thinking_of_two_blocks(mode: Mode) -> None:
+    """Nothing goes between them."""
+    events = message_events(THINKING, "Hello", THINKING)
+    assert "".join(mode.read(lambda: iter_thinking(mode.source(events))).items) == "Let me see." * 2
+
+
 def test_text_is_not_disturbed_by_a_broken_tool_call(mode: Mode) -> None:
     """A malformed tool input is no concern of somebody who reads the text."""
     body = body_of(message_events("Hello", ("tool", {"a": "b"}), chunk=50)).replace(b'\\"b\\"', b"oops")

@@ -122,3 +122,43 @@ def test_a_delta_that_lacks_something() -> None:
         assert timer.feed({"type": "content_block_delta", "index": 0, **broken}) is not None
     assert timer.ttft is not None
     assert timer.ttft_text is None
+
+
+def test_text_that_a_block_starts_with_is_visible() -> None:
+    """The first text counts where it comes."""
+    start, block, *rest = message_events("Hello")
+    block["content_block"] = {"type": "text", "text": "Hi"}
+    assert timed([start, block, *rest]).ttft_text == 2.0
+    assert timed([start, {**block, "content_block": {"type": "text", "text": ""}}, *rest]).ttft_text == 3.0
+
+
+@pytest.mark.parametrize("tokens", [None, 0, "9", 9.5])
+def test_a_count_that_is_none_keeps_the_one_before(tokens: Any) -> None:
+    """The speed is that of the last real count."""
+    *events, end, stop = message_events("Hello", usage={"output_tokens": 8})
+    timer = timed([*events, end, {**end, "usage": {"output_tokens": tokens}}, stop])
+    assert timer.tokens_per_second == 8 / (timer.elapsed - 2.0)
+
+
+@pytest.mark.parametrize("way", ["finish", "fail"])
+def test_the_clock_stops_where_the_stream_does(way: str) -> None:
+    """Also where it ends without message_stop, or fails."""
+    clock = Clock()
+    timer = StreamTimer(clock)
+    clock.now += 3.0
+    if way == "fail":
+        exc = ValueError()
+        assert timer.fail(exc) is exc
+    else:
+        assert list(timer.finish()) == []
+    clock.now += 5.0
+    assert timer.elapsed == 3.0
+    assert timer.tokens_per_second is None
+
+
+def test_events_that_stand_nowhere() -> None:
+    """A timer is no guard: a first delta is content, wherever it stands, and what has no type is no event."""
+    assert timed([{"type": "content_block_delta", "index": 0, "delta": {"thinking": "Hm."}}]).ttft == 1.0
+    assert timed([{"type": "message_start"}, {"type": "news", "message": {"content": [THINKING]}}]).ttft is None
+    with pytest.raises(StreamProtocolError, match="without a type"):
+        StreamTimer(Clock()).feed({})

@@ -634,6 +634,20 @@ def test_a_piece_ends_with_its_block(mode: Mode) -> None:
         assert asked[-1] == "content_block_stop"
 
 
+@pytest.mark.parametrize("by", ["line", "word", "sentence"])
+@pytest.mark.parametrize("text", ["a\r", "\r", "\n\r", "X y.\r", "The X factor."])
+def test_the_rest_of_a_block_is_not_lost(by: Any, text: str) -> None:
+    """Also if it ends in half a line end."""
+    assert "".join(iter_text(message_events(text), by=by)) == text
+
+
+def test_a_letter_ends_no_sentence() -> None:
+    """Only a mark that ends sentences does."""
+    assert list(iter_text(message_events("The X factor. X XX !"), by="sentence")) == ["The X factor.", " X XX !"]
+    assert list(iter_text(message_events("A.X b! c X?X d"), by="sentence")) == ["A.X b!", " c X?X d"]
+    assert list(iter_text(message_events("XA \u3002X"), by="sentence")) == ["XA \u3002", "X"]
+
+
 def test_a_block_that_is_never_closed(mode: Mode) -> None:
     """A message that is whole all the same gives the rest at its end."""
     events = [event for event in HELD if event["type"] != "content_block_stop"]

@@ -12,7 +12,7 @@ from hypothesis import strategies as st
 
 from claude_stream import from_sse, iter_events, open_stream
 from claude_stream._steps.helper_events import _BETA, _STABLE
-from claude_stream._wire.deltas import DELTA_STRINGS, DELTAS, EVENTS, Shape, SourcedEvent, event_of, wire_of
+from claude_stream._wire.deltas import DELTA_STRINGS, DELTAS, EVENTS, Shape, SourcedEvent, event_of, piece_of, wire_of
 from claude_stream._wire.events import to_event
 from claude_stream.testing import Recording, message_events, replay_client
 from tests.support import REQUEST, WITH_TODAYS_HELPER
@@ -135,6 +135,9 @@ def test_the_short_way_is_taken(kind: str, beta: bool) -> None:
     assert type(event.delta) is DELTAS[kind][beta]
     assert wire_of(event) == wire_of(event, sourced=False) == wire
     assert not isinstance(wire_of(event, sourced=False), SourcedEvent)
+    sourced = wire_of(event)
+    assert isinstance(sourced, SourcedEvent)
+    assert sourced.source is event
     assert to_event(wire, beta=beta) == event
     assert next(iter(iter_events([message_events("")[0], event]))) is not None
 
@@ -184,3 +187,64 @@ def test_an_object_has_its_own_fields() -> None:
     one.index = 3
     assert (two.index, two.model_extra, two.model_fields_set) == (2, {}, {"index"})
     assert (one.index, one.model_extra) == (3, {"more": 1})
+
+
+@IS_BETA
+@pytest.mark.parametrize("kind", sorted(map(str, DELTA_STRINGS)))
+def test_the_piece_in_a_delta(kind: str, beta: bool) -> None:
+    """It is there for the block and the kind that are asked for, and for no others."""
+    event = event_of(
+        {"type": "content_block_delta", "index": 7, "delta": {"type": kind, DELTA_STRINGS[kind]: "é"}}, beta=beta
+    )
+    index = event.index
+    assert piece_of(event, index, kind) == "é"
+    assert piece_of(event, 8, kind) is None
+    assert piece_of(event, None, kind) is None
+    for other in {*DELTA_STRINGS, None} - {kind}:
+        assert piece_of(event, index, other) is None
+
+
+@IS_BETA
+@pytest.mark.parametrize(
+    "change",
+    [
+        lambda event: setattr(event, "more", 1),
+        lambda event: setattr(event.delta, "more", 1),
+        lambda event: setattr(event, "type", "content_block_stop"),
+        lambda event: setattr(event.delta, "type", "thinking_delta"),
+        lambda event: setattr(event.delta, "type", "news_delta"),
+        lambda event: setattr(event.delta, "text", 5),
+        lambda event: setattr(event.delta, "text", None),
+        lambda event: setattr(event, "delta", None),
+        lambda event: setattr(event, "delta", {"type": "text_delta", "text": "é"}),
+        lambda event: delattr(event, "delta"),
+        lambda event: event.model_fields_set.discard("index"),
+        lambda event: event.delta.model_fields_set.discard("type"),
+        lambda event: event.model_fields_set.add("more"),
+        lambda event: event.delta.model_fields_set.add("more"),
+    ],
+)
+def test_a_delta_with_one_thing_more_or_less_has_no_piece(change: Any, beta: bool) -> None:
+    """It takes the long way, which loses nothing of it."""
+    event = event_of(message_events("é")[2], beta=beta)
+    index = event.index
+    assert piece_of(event, index, "text_delta") == "é"
+    change(event)
+    for kind in (*DELTA_STRINGS, "news_delta", None):
+        assert piece_of(event, index, kind) is None
+
+
+@pytest.mark.parametrize("item", [None, "text", {}, message_events("é")[2], *map(to_event, message_events("é")[:2])])
+def test_what_is_no_delta_has_no_piece(item: Any) -> None:
+    """Neither a dict nor another event."""
+    assert piece_of(item, 0, "text_delta") is None
+
+
+def test_the_string_of_each_delta() -> None:
+    """As the API's documentation has them."""
+    assert DELTA_STRINGS == {
+        "text_delta": "text",
+        "thinking_delta": "thinking",
+        "input_json_delta": "partial_json",
+        "signature_delta": "signature",
+    }

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import datetime as dt
 from typing import Any
 
 import pytest
@@ -9,7 +10,17 @@ from anthropic import types
 from anthropic.types import beta as beta_types
 
 from claude_stream import StreamProtocolError, UnknownEvent, collect, iter_events, iter_text
-from claude_stream._wire.events import SourcedEvent, to_event, to_wire
+from claude_stream._json import excerpt
+from claude_stream._wire.events import (
+    SourcedEvent,
+    construct,
+    initial_content,
+    is_beta,
+    is_whole_block,
+    to_event,
+    to_wire,
+    with_event,
+)
 from claude_stream.testing import Recording, message_events
 from tests.support import REQUEST, Mode
 
@@ -50,7 +61,8 @@ def test_items_that_are_no_events(mode: Mode, item: Any) -> None:
     outcome = mode.read(lambda: iter_text(mode.source([*HELLO[:3], item])))
     assert outcome.items == ["Hello, w"]
     assert isinstance(outcome.error, StreamProtocolError)
-    assert type(item).__name__ in str(outcome.error)
+    hint = " (raw bytes go through from_sse())" if isinstance(item, (str, bytes)) else ""
+    assert str(outcome.error).startswith(f"{type(item).__name__} is not an event{hint}: {excerpt(item)} (after ")
 
 
 def test_an_event_that_is_nested_too_deeply_for_an_object() -> None:
@@ -60,6 +72,20 @@ def test_an_event_that_is_nested_too_deeply_for_an_object() -> None:
         deep = [deep]
     with pytest.raises(StreamProtocolError, match=r"an event \(news\) that is nested too deeply"):
         to_event({"type": "news", "deep": deep})
+
+
+def test_the_sdk_says_why_it_cannot() -> None:
+    """What could not be made, of an event or of its JSON, and by which exception of the SDK or of pydantic."""
+    deep: list[Any] = []
+    for _ in range(3_000):
+        deep = [deep]
+    event = UnknownEvent.construct(type="news", deep=deep)
+    with pytest.raises(StreamProtocolError, match="cannot be turned into JSON") as caught:
+        to_wire(event)
+    assert f"({type(caught.value.__cause__).__name__})" in str(caught.value)
+    with pytest.raises(StreamProtocolError, match="cannot build a UnknownEvent") as caught:
+        construct(UnknownEvent, {"type": "news", "_fields_set": 2, "more": 1})
+    assert f"({type(caught.value.__cause__).__name__}: " in str(caught.value)
 
 
 # -- there and back --
@@ -168,3 +194,73 @@ def test_the_sdks_helper_is_counted_once(mode: Mode) -> None:
             message = collect(stream)
     assert text == "Hello, world!"
     assert message == collect(events)
+
+
+# -- parts --
+
+
+@pytest.mark.parametrize("item", [{}, {"type": None}, {"type": 5}, {"type": ["ping"]}])
+def test_an_event_without_a_type(item: dict[str, Any]) -> None:
+    """It is refused, and shown."""
+    with pytest.raises(StreamProtocolError) as caught:
+        to_wire(item)
+    assert str(caught.value) == f"an event without a type: {excerpt(item)}"
+
+
+def test_an_exception_among_events_is_raised() -> None:
+    """It is the fault of a decoder, which comes in its place."""
+    fault = StreamProtocolError("oops")
+    with pytest.raises(StreamProtocolError) as caught:
+        to_wire(fault)
+    assert caught.value is fault
+
+
+@pytest.mark.parametrize(
+    ("content", "expected"), [([{"type": "text"}], [{"type": "text"}]), ([], []), (None, []), ("text", []), ({}, [])]
+)
+def test_the_content_of_message_start(content: Any, expected: list[Any]) -> None:
+    """Its list of blocks, and nothing else."""
+    assert initial_content({"type": "message_start", "message": {"content": content}}) == expected
+    assert initial_content({"type": "message_start", "message": {}}) == []
+
+
+@pytest.mark.parametrize(
+    ("block", "expected"),
+    [
+        *((value, False) for value in (None, 5, "text", [], {}, {"type": None}, {"type": 5})),
+        *(({"type": kind, kind: value}, True) for kind in ("text", "thinking") for value in ("", "a", None)),
+        *(({"type": kind, kind: value}, False) for kind in ("text", "thinking") for value in (5, [], {})),
+        *(({"type": kind}, True) for kind in ("text", "thinking", "tool_use", "news")),
+        ({"type": "news", "news": 5}, True),
+    ],
+)
+def test_what_is_a_block(block: Any, expected: bool) -> None:
+    """An object with a type; what is to be a string of text or thinking is one, or missing."""
+    assert is_whole_block(block) is expected
+
+
+@pytest.mark.parametrize("beta", [False, True])
+def test_whether_an_event_is_beta(beta: bool) -> None:
+    """The object that it was made of says so; a plain dict does not know."""
+    for event in HELLO:
+        wire = to_wire(to_event(event, beta=beta))
+        assert wire is not None
+        assert is_beta(wire) is beta
+        assert not is_beta(event)
+
+
+def test_an_event_that_hands_out_another() -> None:
+    """The dict stays as it is, and the object is the one that was given."""
+    event = to_event(HELLO[2])
+    wire = with_event(HELLO[2], event)
+    assert wire == HELLO[2]
+    assert to_event(wire) is event
+    assert type(to_event(HELLO[1])) is types.RawContentBlockStartEvent
+    assert to_event(HELLO[1]).content_block == types.TextBlock(type="text", text="")
+
+
+def test_a_time_is_json() -> None:
+    """What the SDK has made an object of is a string again, as the API sent it."""
+    event = to_event({"type": "news"})
+    event.at = dt.datetime(2026, 11, 25, tzinfo=dt.timezone.utc)
+    assert to_wire(event) == {"type": "news", "at": "2026-11-25T00:00:00Z"}

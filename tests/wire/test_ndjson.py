@@ -9,6 +9,7 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from claude_stream import StreamProtocolError
+from claude_stream._json import excerpt
 from claude_stream._wire.ndjson import NDJSONDecoder, ndjson_frame
 
 
@@ -56,8 +57,9 @@ def test_a_fault_stands_in_its_place_and_names_its_line(name: str) -> None:
 @pytest.mark.parametrize("chunk", [None, 1, {"type": "a"}])
 def test_what_is_no_chunk(chunk: object) -> None:
     """An event, say, in the place of its line is a mistake, which is named."""
-    with pytest.raises(TypeError, match="chunks of bytes, or lines of text"):
+    with pytest.raises(TypeError, match="chunks of bytes, or lines of text") as caught:
         decode([chunk])
+    assert str(caught.value).endswith(f"{type(chunk).__name__}: {excerpt(chunk)}")
 
 
 @pytest.mark.parametrize("name", CASES)
@@ -112,3 +114,12 @@ def test_a_line_without_end(size: int) -> None:
     assert "line 2 has more than 100 bytes and no end" in str(fault)
     assert 100 < fed <= 100 + size
     assert list(decoder.finish()) == []
+
+
+@pytest.mark.parametrize("line", ['{"type":"\ud83d"}', '{"type":"\ud83d"}\n'])
+def test_half_a_surrogate_pair_in_a_line_of_text(line: str) -> None:
+    """It is no UTF-8, and so no JSON; that is a fault in its place, and the line behind it is read."""
+    fault, event = decode([line, '{"type":"b"}'])
+    assert isinstance(fault, StreamProtocolError)
+    assert isinstance(fault.__cause__, ValueError)
+    assert event == {"type": "b"}

@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import itertools
+import json
 from typing import Any
 
 import pytest
@@ -9,7 +11,8 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from claude_stream import StreamProtocolError
-from claude_stream._wire.sse import MAX_EVENT, SSEDecoder
+from claude_stream._json import excerpt
+from claude_stream._wire.sse import MAX_EVENT, SSEDecoder, SSEFrames
 
 
 def decode(chunks: list[bytes]) -> list[Any]:
@@ -25,6 +28,15 @@ CASES: dict[str, tuple[bytes, list[Any]]] = {
     "the name gives a missing type": (b'event: ping\ndata: {"a":1}\n\n', [{"type": "ping", "a": 1}]),
     "a name without data is no event": (b"event: ping\n\nevent: ping\n\n", []),
     "the name does not outlive its event": (b'event: ping\n\ndata: {"a":1}\n\n', [{"type": None, "a": 1}]),
+    "neither a name nor a type": (b'data: {"a":1}\n\n', [{"type": None, "a": 1}]),
+    "a byte order mark behind a blank line": (
+        b'\n\xef\xbb\xbfdata: {"type":"a"}\n\ndata: {"type":"b"}\n\n',
+        [{"type": "b"}],
+    ),
+    "a name that needs no space": (b'event:ping\ndata:{"a":1}\n\n', [{"type": "ping", "a": 1}]),
+    "a name that is no text": (b'event: \xff\ndata: {"a":1}\n\n', [{"type": "\ufffd", "a": 1}]),
+    "an error that is no text": (b"event: error\ndata: \xff\n\n", [{"type": "error", "error": "\ufffd"}]),
+    "half an event at the end, and whole lines": (b'data: {"type":"a"}\n\ndata: {"type":\n', [{"type": "a"}]),
     "comments and other fields": (b': hi\nid: 3\nretry: 5\nfoo: bar\nfoo\ndata: {"type":"a"}\n\n', [{"type": "a"}]),
     "no blank line at the end": (b'data: {"type":"a"}\n\ndata: {"type":"b"}', [{"type": "a"}, {"type": "b"}]),
     "half an event at the end": (b'data: {"type":"a"}\n\ndata: {"type":', [{"type": "a"}]),
@@ -68,6 +80,8 @@ def test_a_fault_comes_in_its_place_among_the_events(data: bytes) -> None:
     assert (first, last) == ({"type": "a"}, {"type": "c"})
     assert isinstance(fault, StreamProtocolError)
     assert "event 2 (b)" in str(fault)
+    assert str(fault).endswith(excerpt(data))
+    assert isinstance(fault.__cause__, ValueError) is ("not valid JSON" in str(fault))
 
 
 @pytest.mark.parametrize("body", [b'{"type":"error"}', b"<html>\n<p>data: 1</p>\n</html>", b"Bad\n\n", b"x" * 1000])
@@ -79,7 +93,9 @@ def test_a_body_that_is_no_event_stream_is_shown(body: bytes) -> None:
         assert str(fault) == f"the body is not an event stream; it begins: {body[:200].decode()}"
 
 
-@pytest.mark.parametrize("body", [b"", b"ev", b"event", b"event: message_start\nda", b": hello", b"\xef\xbb"])
+@pytest.mark.parametrize(
+    "body", [b"", b"ev", b"event", b"event: message_start\nda", b": hello", b"id: 1:2\n", b"retry: 3\n", b"\xef\xbb"]
+)
 def test_the_beginning_of_an_event_stream_is_not_mistaken_for_something_else(body: bytes) -> None:
     """A body that is merely cut gives no event and no fault; the guard knows that it is cut."""
     assert decode([body]) == []
@@ -88,8 +104,9 @@ def test_the_beginning_of_an_event_stream_is_not_mistaken_for_something_else(bod
 @pytest.mark.parametrize("item", ["text", 1, None, {"type": "ping"}])
 def test_what_is_no_bytes_is_misuse(item: Any) -> None:
     """Text or events in the place of bytes are named."""
-    with pytest.raises(TypeError, match=r"from_sse\(\) takes chunks of bytes"):
+    with pytest.raises(TypeError, match=r"from_sse\(\) takes chunks of bytes") as caught:
         SSEDecoder().feed(item)
+    assert str(caught.value).endswith(f"{type(item).__name__}: {excerpt(item)}")
 
 
 @pytest.mark.parametrize("kind", [bytes, bytearray, memoryview])
@@ -208,3 +225,54 @@ def test_one_event_a_chunk_is_read_like_byte_by_byte(name: bytes, data: bytes) -
     body = b"".join(events)
     assert repr(decode(events)) == repr(decode([body[at : at + 1] for at in range(len(body))])) == repr(decode([body]))
     assert len(decode(events)) == 3
+
+
+WHOLE_EVENTS = [
+    b'event: content_block_delta\ndata: {"type":"b"}\n\n',
+    b'event: c\ndata: {"type":"c"}\n\n',
+    b"event: d\ndata: oops\n\n",
+    b'data: {"type":"e"}\n\n',
+]
+
+
+@pytest.mark.parametrize("size", [1, 2, 3, 4])
+@pytest.mark.parametrize("order", list(itertools.permutations(WHOLE_EVENTS)))
+def test_several_whole_events_a_chunk(order: tuple[bytes, ...], size: int) -> None:
+    """None is lost, and a fault among them says which one it is, as byte by byte."""
+    events = [b'event: a\ndata: {"type":"a"}\n\n', *order]
+    body = b"".join(events)
+    chunks = [events[0], *(b"".join(order[at : at + size]) for at in range(0, len(order), size))]
+    assert repr(decode(chunks)) == repr(decode([body[at : at + 1] for at in range(len(body))]))
+    [fault] = [event for event in decode(chunks) if isinstance(event, StreamProtocolError)]
+    assert f"event {order.index(WHOLE_EVENTS[2]) + 2} (d)" in str(fault)
+    assert [event["type"] for event in decode(chunks) if isinstance(event, dict)] == [
+        json.loads(event.partition(b"data: ")[2])["type"] for event in events if b"oops" not in event
+    ]
+
+
+@pytest.mark.parametrize("half", [b"data: 1\n", b"event: error\n", b"data: 1", b"event: error\ndata: 1\n", b"\n\r"])
+@pytest.mark.parametrize("whole", WHOLE_EVENTS)
+def test_a_whole_event_behind_half_of_one(half: bytes, whole: bytes) -> None:
+    """A chunk that is a whole event by itself is none if an event had begun in front of it."""
+    chunks = [b'event: a\ndata: {"type":"a"}\n\n', half, whole]
+    body = b"".join(chunks)
+    assert repr(decode(chunks)) == repr(decode([body[at : at + 1] for at in range(len(body))]))
+
+
+def test_frames() -> None:
+    """They are numbered from 1, and named; a name that would end its line is in the data alone."""
+    frames = SSEFrames()
+    assert [frames({"type": name}) for name in ("a", "b", "c\nd", "e")] == [
+        b'id: 1\nevent: a\ndata: {"type":"a"}\n\n',
+        b'id: 2\nevent: b\ndata: {"type":"b"}\n\n',
+        b'id: 3\ndata: {"type":"c\\nd"}\n\n',
+        b'id: 4\nevent: e\ndata: {"type":"e"}\n\n',
+    ]
+
+
+def test_an_event_that_is_no_json_gets_no_number() -> None:
+    """The number of the frame behind it is the next one."""
+    frames = SSEFrames()
+    with pytest.raises(ValueError, match="JSON"):
+        frames({"type": "a", "number": float("nan"), "text": "\ud83d"})
+    assert frames({"type": "a"}).startswith(b"id: 1\n")
