@@ -257,6 +257,7 @@ def test_ci_runs_the_commands_of_the_readme() -> None:
         "bin/tox",
         "tests.exits",
         "tests.fuzz",
+        "tests.mutants",
         "tests.sdk_suite",
         "tests.software",
         "tests.watchers",
