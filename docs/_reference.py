@@ -41,7 +41,7 @@ _OUTSIDE = (builtins, types, anthropic, anthropic.types, anthropic.types.beta)
 
 
 def _read(app: Sphinx, page: str, content: list[str]) -> None:
-    """Write what autodoc wants in the place of each list of names, and its help in the place of each command."""
+    """Write what autodoc wants instead of each list of names, and its help instead of each command."""
     del app, page
     content[0] = _HELP.sub(lambda block: f"```text\n{_help(block['command'])}```", content[0])
     content[0] = BLOCK.sub(lambda block: "\n".join(_directives(block["package"], block["names"].split())), content[0])

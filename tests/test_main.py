@@ -500,7 +500,7 @@ def test_no_connection_is_left_behind(asking: pytest.MonkeyPatch, end: End, argu
 
 
 class Terminal:
-    """A terminal, to be put in the place of standard output or error, and what it was sent."""
+    """A terminal, to stand for standard output or error, and what it was sent."""
 
     def __init__(self) -> None:
         self._master, slave = os.openpty()

@@ -677,14 +677,14 @@ def test_the_headers() -> None:
 
 
 def test_chunks_that_are_no_bytes(mode: Mode) -> None:
-    """Text in the place of bytes is a mistake, which is named."""
+    """Text instead of bytes is a mistake, which is named."""
     error = mode.read(lambda: from_sse(mode.source([BODY.decode()]))).error
     assert isinstance(error, TypeError)
     assert "chunks of bytes" in str(error)
 
 
 def test_a_body_that_is_no_event_stream(mode: Mode) -> None:
-    """A page in the place of the events is shown."""
+    """A page instead of the events is shown."""
     error = mode.read(lambda: from_sse(mode.source([b"<html>\n", b"Bad gateway</html>\n"]))).error
     assert isinstance(error, StreamProtocolError)
     assert "Bad gateway" in str(error)

@@ -1,6 +1,6 @@
 """One request as the SDK's `create` is to send it: checked, with its output format, by the right function.
 
-The law: the SDK sends the request, and whoever watches the call goes on seeing it. Instrumentation patches `create`, on
+The law: the SDK sends the request, and those who watch the call go on seeing it. Instrumentation patches `create`, on
 the class or on one client; a patched one is called, and its answer is read as the patch hands it out. What the SDK says
 of a call, errors and warnings, it says at the user's own line.
 """

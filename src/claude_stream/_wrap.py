@@ -38,7 +38,7 @@ def wrap_client(
     The copy has the same type and shares the HTTP client; the client that was passed in is not changed. What is set
     on the copy later, such as ``api_key``, holds for all that it does. Clients made of it by ``with_options``, ``copy``
     and the like are wrapped as well. Everything else, ``create`` and the tool runner included, is the SDK's, or that of
-    whoever patched it. The options are those of `open_stream`.
+    no matter who patched it. The options are those of `open_stream`.
 
     Raises:
         TypeError: if this is no client of the SDK.

@@ -398,7 +398,7 @@ def test_a_body_that_somebody_has_begun_to_read() -> None:
 
 
 def test_ctrl_c_closes_the_response() -> None:
-    """At once: its connection cannot be used any more. Whoever reads on is told."""
+    """At once: its connection cannot be used any more. A reader that reads on is told."""
     body = Body(HELLO[:3], KeyboardInterrupt())
     stream = opened(body)
     with pytest.raises(KeyboardInterrupt):

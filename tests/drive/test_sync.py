@@ -25,7 +25,7 @@ def test_an_interrupt_is_never_swallowed() -> None:
 
 
 def test_going_on_after_ctrl_c() -> None:
-    """Whoever catches KeyboardInterrupt and reads on does not take what he has for the whole message."""
+    """A program that catches KeyboardInterrupt and reads on does not take what it has for the whole message."""
     iterator = iter_text(failing(KeyboardInterrupt(), EVENTS[:3]))
     assert next(iterator) == "Hello, w"
     with pytest.raises(KeyboardInterrupt):

@@ -40,7 +40,7 @@ BETA_MESSAGES: list[BetaMessageParam] = [{"role": "user", "content": "Hello"}]
 
 
 def create(client: Anthropic) -> None:
-    """The call itself may stand in the place of the source."""
+    """The call itself may stand for the source."""
     assert_type(
         iter_events(client.messages.create(model=MODEL, max_tokens=9, messages=MESSAGES, stream=True)),
         Reader[RawMessageStreamEvent],

@@ -109,7 +109,7 @@ class BaseReader(HoldsMessage[MessageT], Generic[T, MessageT]):
     def _rest(self) -> Iterator[Any]:
         """Yield what goes out in front of the error of a stream that has failed: what its steps hold back.
 
-        Behind a close nothing goes out, whoever closed what: the stop button stops. The message has it all.
+        Behind a close nothing goes out, no matter who closed what: the stop button stops. The message has it all.
         """
         silent = self._error is None or self._stopped or self._source.stopped()
         return iter(()) if silent else salvaged(self._steps)

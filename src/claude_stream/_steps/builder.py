@@ -165,7 +165,7 @@ class MessageBuilder(Step[Any, Wire]):
         block, kind = self.blocks[index], delta.get("type")
         text = block.text_for(kind)
         if text is None:
-            self._index = _NO_BLOCK  # it may put another string in the place of the one that is being put together
+            self._index = _NO_BLOCK  # it may replace the string that is being put together
             block.add(delta)
             return
         text.add(delta[DELTA_STRINGS[kind]])

@@ -98,7 +98,7 @@ class Progress:
     type: Literal["progress"] = dataclasses.field(default="progress", repr=False)
 
     def now(self, clock: Callable[[], float] = time.perf_counter) -> Progress:
-        """Return the same with the times as they are now, for whoever draws between two events, in any thread.
+        """Return the same with the times as they are now, for a display that draws between two events, in any thread.
 
         Example:
             >>> from claude_stream import Progress
