@@ -2,9 +2,11 @@
 
 from __future__ import annotations
 
+import socket
 import threading
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
 from concurrent.futures import ThreadPoolExecutor
+from types import SimpleNamespace
 from typing import Any
 
 import anthropic
@@ -16,6 +18,11 @@ from claude_stream.testing._http import http_package
 from tests.support import PATIENCE, REQUEST, failing
 
 EVENTS = message_events("Hello, world!")
+VIEWS: dict[str, Callable[[Any], Any]] = {
+    "a reader": iter_text,
+    "a reader over a reader": lambda stream: iter_text(iter_events(stream)),
+    "a view of a stream": lambda stream: MessageStream(stream).text_stream,
+}
 
 
 def test_an_interrupt_is_never_swallowed() -> None:
@@ -141,3 +148,39 @@ def test_closing_a_read_that_nothing_can_interrupt() -> None:
             reader.result(PATIENCE)
     assert closed == ["go on", "close"]
     assert texts.text == "Hello, world!"  # what it learned of it by is kept
+
+
+@pytest.mark.parametrize("name", VIEWS)
+def test_a_socket_is_not_closed_under_its_reader(name: str) -> None:
+    """A close shuts it down, and its reader closes it when it is back: the system would give its number to others."""
+    in_read, closed = threading.Event(), threading.Event()
+    done_by: list[tuple[str, threading.Thread]] = []
+    ours, theirs = socket.socketpair()
+    package = http_package()
+
+    class Body(package.SyncByteStream):
+        def __iter__(self) -> Iterator[bytes]:
+            yield from Recording.from_events(EVENTS).chunks[:3]
+            in_read.set()
+            assert ours.recv(1) == b""
+            assert closed.wait(PATIENCE)
+            done_by.append(("read", threading.current_thread()))
+
+        def close(self) -> None:
+            done_by.append(("close", threading.current_thread()))
+
+    network = SimpleNamespace(get_extra_info={"socket": ours}.get)
+    options = {"headers": {"content-type": "text/event-stream"}, "stream": Body()}
+    extensions = {"http_version": b"HTTP/1.1", "network_stream": network}
+    transport = package.MockTransport(lambda _: package.Response(200, **options, extensions=extensions))
+    client = anthropic.Anthropic(api_key="x", max_retries=0, http_client=package.Client(transport=transport))
+    view = VIEWS[name](client.messages.create(**REQUEST, stream=True))
+    with ours, theirs, ThreadPoolExecutor() as pool:
+        reading = pool.submit(list, view)
+        assert in_read.wait(PATIENCE)
+        view.close()
+        closed.set()
+        with pytest.raises(StreamConnectionError, match="closed before its message was complete"):
+            reading.result(PATIENCE)
+        assert [what for what, _ in done_by][:2] == ["read", "close"]
+        assert threading.current_thread() not in [thread for _, thread in done_by]

@@ -87,17 +87,21 @@ def http() -> Any:
 
 
 @functools.cache
-def _tls() -> tuple[ssl.SSLContext, ssl.SSLContext, ssl.SSLContext]:
-    """Return the contexts of a server, of one that speaks HTTP/2, and of their clients."""
+def tls_contexts() -> tuple[ssl.SSLContext, ssl.SSLContext, ssl.SSLContext, ssl.SSLContext]:
+    """Return the contexts of a server, of one that speaks HTTP/2, and of the client of either.
+
+    A client says in its context what it speaks, whenever it connects: two that speak different things share none.
+    """
     authority = trustme.CA()
     server, http2 = ssl.SSLContext(ssl.PROTOCOL_TLS_SERVER), ssl.SSLContext(ssl.PROTOCOL_TLS_SERVER)
     certificate = authority.issue_cert("127.0.0.1")
     for context in (server, http2):
         certificate.configure_cert(context)
     http2.set_alpn_protocols(["h2"])
-    client = ssl.SSLContext(ssl.PROTOCOL_TLS_CLIENT)
-    authority.configure_trust(client)
-    return server, http2, client
+    clients = ssl.SSLContext(ssl.PROTOCOL_TLS_CLIENT), ssl.SSLContext(ssl.PROTOCOL_TLS_CLIENT)
+    for context in clients:
+        authority.configure_trust(context)
+    return server, http2, *clients
 
 
 # -- the scripts --
@@ -146,14 +150,15 @@ def _late(cell: Cell) -> bool:
 
 
 @contextlib.asynccontextmanager
-async def _client(cell: Cell, server: Server | InProcess, timeout: float) -> AsyncIterator[Any]:
+async def client_of(cell: Cell, server: Server | InProcess, timeout: float, connections: int = 4) -> AsyncIterator[Any]:
+    """Give a client of the SDK for the mode and the transport of a cell."""
     package = http()
-    limits = package.Limits(max_connections=4, max_keepalive_connections=4, keepalive_expiry=60)
+    limits = package.Limits(max_connections=connections, max_keepalive_connections=connections, keepalive_expiry=60)
     options: dict[str, Any] = {"limits": limits, "timeout": timeout, "trust_env": False}
     if isinstance(server, InProcess):
         options = {"transport": server.transport, "timeout": timeout}
     elif cell.transport in ("tls", "http2"):
-        options["verify"] = _tls()[2]
+        options["verify"] = tls_contexts()[3 if cell.transport == "http2" else 2]
         options["http2"] = cell.transport == "http2"
     kind: Any = anthropic.AsyncAnthropic if cell.is_async else anthropic.Anthropic
     http_client: Any = anthropic.DefaultAsyncHttpxClient if cell.is_async else anthropic.DefaultHttpxClient
@@ -532,7 +537,7 @@ async def _awaiting(action: Callable[[], Any]) -> Any:
 
 
 @contextlib.contextmanager
-def _listening(result: Result) -> Iterator[None]:
+def listening(result: Result) -> Iterator[None]:
     """Write down every warning and every exception that nobody gets, unless it is somebody else's."""
     said: list[str] = []
 
@@ -589,7 +594,7 @@ def run(cell: Cell) -> Result:
     gc.collect()
     gc.freeze()  # so that each collection looks at this cell alone
     before = set(threading.enumerate())
-    with _listening(result):
+    with listening(result):
         try:
             if cell.is_async:
                 anyio.run(_bounded, cell, result, backend=cell.mode)
@@ -604,14 +609,14 @@ def run(cell: Cell) -> Result:
         gc.collect()
     gc.unfreeze()
     deadline = time.monotonic() + 3
-    while (left := _threads_left(before)) and time.monotonic() < deadline:
+    while (left := threads_left(before)) and time.monotonic() < deadline:
         time.sleep(0.01)
     result.problems += [f"a thread is left: {name}" for name in left]
     _compare(result)
     return result
 
 
-def _threads_left(before: set[threading.Thread]) -> list[str]:
+def threads_left(before: set[threading.Thread]) -> list[str]:
     return [
         thread.name
         for thread in threading.enumerate()
@@ -639,16 +644,16 @@ async def _bounded(cell: Cell, result: Result) -> None:
         )
     with anyio.move_on_after(BOUND) as scope:
         await _measured(cell, result)
-        await _tasks_left(cell, result)
+        await tasks_left(cell.mode, result)
     if scope.cancelled_caught:
         result.problems.append(f"it hung: nothing ended it in {BOUND:g} s")
     result.problems += [f"the loop said: {what}" for what in loop_said]
 
 
-async def _tasks_left(cell: Cell, result: Result) -> None:
+async def tasks_left(mode: str, result: Result) -> None:
     for _ in range(20):
         await anyio.sleep(0)
-    if cell.mode == "asyncio":
+    if mode == "asyncio":
         left: list[Any] = [task for task in asyncio.all_tasks() if task is not asyncio.current_task()]
     else:
         me = trio.lowlevel.current_task()
@@ -664,14 +669,14 @@ async def _measured(cell: Cell, result: Result) -> None:
     if cell.transport == "in_process":
         server = InProcess(http(), scripts, timeout)
     else:
-        tls = {"tls": _tls()[0], "http2": _tls()[1]}.get(cell.transport)
+        tls = {"tls": tls_contexts()[0], "http2": tls_contexts()[1]}.get(cell.transport)
         server = Server(scripts, tls, http2=cell.transport == "http2")
     alarm = threading.Timer(BOUND, _give_up, (server, gate, neighbour))
     alarm.daemon = True
     alarm.start()
     try:
         with server if isinstance(server, Server) else contextlib.nullcontext():
-            async with _client(cell, server, timeout) as client:
+            async with client_of(cell, server, timeout) as client:
                 await _with_neighbour(cell, result, client, server, gate, neighbour)
             if isinstance(server, Server):
                 opened = [each for each in server.connections if not each.closed.wait(2)]

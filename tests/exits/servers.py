@@ -7,9 +7,11 @@ The law: every byte and every end is scripted, a script is chosen by the request
 from __future__ import annotations
 
 import contextlib
+import dataclasses
 import select
 import socket
 import ssl
+import struct
 import threading
 import time
 from collections.abc import AsyncIterator, Callable, Iterator
@@ -49,8 +51,32 @@ class Pings:
         self.gate = gate
 
 
-Step: TypeAlias = "bytes | float | Gate | Pings | str"
-"""Bytes to send, seconds to wait, a gate, pings, or, last, how the body ends: ``finish``, ``cut`` or ``linger``."""
+class Endless:
+    """The same bytes again and again, until the client leaves, but not for longer than the server is patient.
+
+    Args:
+        chunk: the bytes.
+        times: how often they are sent, at the most, so that a client that keeps them does not exhaust the machine.
+        pause: seconds between two of them.
+    """
+
+    def __init__(self, chunk: bytes, times: int = 10**9, pause: float = 0.0) -> None:
+        self.chunk = chunk
+        self.times = times
+        self.pause = pause
+
+
+@dataclasses.dataclass(frozen=True)
+class Head:
+    """The response's head, where it is not that of a stream of events; the first step of a script, if it is one."""
+
+    status: int = 200
+    headers: tuple[tuple[str, str], ...] = (("content-type", "text/event-stream"), ("request-id", "req_exits"))
+
+
+Step: TypeAlias = "bytes | float | Gate | Pings | Endless | Head | str"
+"""Bytes to send, seconds to wait, a gate, pings, a head, or, last, how the body ends: ``finish``, ``cut`` (FIN),
+``reset`` (RST) or ``linger``. A script that is ``cut`` and nothing else has no head either."""
 
 Scripts: TypeAlias = "dict[str, tuple[Step, ...]]"
 
@@ -74,13 +100,19 @@ class Server:
         scripts: by name.
         tls: speak TLS with this context.
         http2: speak HTTP/2.
+        bound: seconds after which it gives up sending.
     """
 
-    def __init__(self, scripts: Scripts, tls: ssl.SSLContext | None = None, *, http2: bool = False) -> None:
+    def __init__(
+        self, scripts: Scripts, tls: ssl.SSLContext | None = None, *, http2: bool = False, bound: float = BOUND
+    ) -> None:
         self.scripts = scripts
+        self.bound = bound
         self.closing = threading.Event()
         self.connections: list[Connection] = []
         self.requests: list[tuple[str, Connection]] = []
+        self.playing: list[str] = []  # the scripts that are being sent
+        self.failures: list[str] = []  # of HTTP/2, where one side breaks the protocol
         self._tls = tls
         self._http2 = http2
         self._threads: list[threading.Thread] = []
@@ -117,17 +149,20 @@ class Server:
             if self.closing.is_set():
                 sock.close()
                 return
-            sock.settimeout(BOUND)
+            sock.settimeout(self.bound)
             sock.setsockopt(socket.IPPROTO_TCP, socket.TCP_NODELAY, 1)
             self._start(self._serve, sock)
 
     def _serve(self, sock: socket.socket) -> None:
         connection = Connection(sock)
         self.connections.append(connection)
-        with contextlib.suppress(OSError, Gone, h2.exceptions.ProtocolError):
+        with contextlib.suppress(OSError, Gone):
             if self._tls is not None:
                 connection.sock = sock = self._tls.wrap_socket(sock, server_side=True)
-            (H2(self, connection) if self._http2 else H1(self, connection)).serve()
+            try:
+                (H2(self, connection) if self._http2 else H1(self, connection)).serve()
+            except h2.exceptions.ProtocolError as exc:
+                self.failures.append(repr(exc))
         connection.closed.set()
         sock.close()
 
@@ -141,9 +176,23 @@ class Server:
 
     def play(self, name: str, send: Callable[[bytes], None], idle: Callable[[float], None]) -> str:
         """Send a script, and return how it ends. ``idle`` waits, and raises `Gone` when the client leaves."""
+        self.playing.append(name)
+        try:
+            return self._play(name, send, idle)
+        finally:
+            self.playing.remove(name)
+
+    def _play(self, name: str, send: Callable[[bytes], None], idle: Callable[[float], None]) -> str:
         for step in self.scripts[name]:
             if isinstance(step, bytes):
                 send(step)
+            elif isinstance(step, Endless):
+                end = time.monotonic() + self.bound
+                for _ in range(step.times):
+                    if time.monotonic() > end:
+                        break
+                    send(step.chunk)
+                    idle(step.pause)
             elif isinstance(step, float):
                 end = time.monotonic() + step
                 while time.monotonic() < end:
@@ -162,9 +211,16 @@ class Server:
             elif step == "linger":
                 while True:
                     idle(TICK)
-            else:
+            elif isinstance(step, str):
                 return step
         return "finish"
+
+    def head(self, name: str) -> Head | None:
+        """Return the head of a script's response, or None if there is to be no response at all."""
+        first = self.scripts[name][0]
+        if first == "cut":
+            return None
+        return first if isinstance(first, Head) else Head()
 
 
 class H1:
@@ -180,11 +236,14 @@ class H1:
             while (name := self._request(received)) is not None:
                 self._server.requests.append((name, self._connection))
                 self._server.hold(name, self._idle)
-                self._sock.sendall(
-                    b"HTTP/1.1 200 OK\r\ncontent-type: text/event-stream\r\nrequest-id: req_exits\r\n"
-                    b"transfer-encoding: chunked\r\n\r\n"
-                )
-                if self._server.play(name, self._send, self._idle) == "cut":
+                if (head := self._server.head(name)) is None:
+                    return
+                lines = [f"HTTP/1.1 {head.status} Said so", *(f"{name}: {value}" for name, value in head.headers)]
+                self._sock.sendall("\r\n".join([*lines, "transfer-encoding: chunked", "", ""]).encode())
+                end = self._server.play(name, self._send, self._idle)
+                if end == "reset":
+                    self._sock.setsockopt(socket.SOL_SOCKET, socket.SO_LINGER, struct.pack("ii", 1, 0))
+                if end in ("cut", "reset"):
                     return
                 self._sock.sendall(b"0\r\n\r\n")
 
@@ -286,11 +345,14 @@ class H2:
                 method(stream, *args)
             self._wake.send(b"x")
 
-        headers = [(":status", "200"), ("content-type", "text/event-stream"), ("request-id", "req_exits")]
         with contextlib.suppress(OSError, Gone, h2.exceptions.ProtocolError):
             self._server.hold(name, idle)
-            act(self._h2.send_headers, headers)
-            if self._server.play(name, lambda data: act(self._h2.send_data, data), idle) == "cut":
+            head = self._server.head(name)
+            if head is None:
+                act(self._h2.reset_stream, h2.errors.ErrorCodes.INTERNAL_ERROR)
+                return
+            act(self._h2.send_headers, [(":status", str(head.status)), *head.headers])
+            if self._server.play(name, lambda data: act(self._h2.send_data, data), idle) in ("cut", "reset"):
                 act(self._h2.reset_stream, h2.errors.ErrorCodes.INTERNAL_ERROR)
             else:
                 act(self._h2.end_stream)

@@ -8,7 +8,7 @@ from __future__ import annotations
 import inspect
 import time
 from collections.abc import AsyncIterator, Callable, Iterator
-from typing import Any
+from typing import Any, ClassVar
 
 import anyio
 
@@ -75,6 +75,12 @@ def message_text(message: Any) -> str:
 class Subject:
     """One stream, of the kind that a cell asks for."""
 
+    sse_options: ClassVar[dict[str, Any]] = {}
+    """What `from_sse` is given."""
+
+    generous: ClassVar[float] = GENEROUS
+    """Seconds of a time limit that is not to end anything."""
+
     def __init__(self, cell: Cell, client: Any, gate: Gate, observer: Callable[[Any], object]) -> None:
         self.cell = cell
         self.gate = gate
@@ -104,7 +110,7 @@ class Subject:
         if kind.startswith("open."):
             options: dict[str, Any] = {}
             if kind == "open.guarded":
-                options = {"restarts": 2, "first_timeout": GENEROUS, "idle_timeout": GENEROUS}
+                options = {"restarts": 2, "first_timeout": self.generous, "idle_timeout": self.generous}
             self._outer = open_stream(self.client, **self._options(), **options)
             enter = self._outer.__aenter__ if cell.is_async else self._outer.__enter__
             self._reader = await done(enter())
@@ -116,7 +122,7 @@ class Subject:
             self._outer = self.client.messages.with_streaming_response.create(**self._options(), stream=True)
             response = await done((self._outer.__aenter__ if cell.is_async else self._outer.__enter__)())
             chunks = response.http_response.aiter_bytes() if cell.is_async else response.http_response.iter_bytes()
-            self._reader = iter_text(from_sse(chunks))
+            self._reader = iter_text(from_sse(chunks, **self.sse_options))
         elif kind == "own.live":
             self._reader = iter_text(self._agenerator() if cell.is_async else self._generator())
         elif kind == "own.list":
@@ -138,7 +144,7 @@ class Subject:
         elif kind == "sdk.events":
             self._reader = iter_events(self._create())
         elif kind == "timeout.text":
-            self._reader = iter_text(with_timeout(self._create(), first=GENEROUS, idle=GENEROUS))
+            self._reader = iter_text(with_timeout(self._create(), first=self.generous, idle=self.generous))
         elif kind == "tap.text":
             self._reader = iter_text(tap(self._create(), self._observer))
         elif kind == "tap.events":

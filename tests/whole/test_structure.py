@@ -259,6 +259,7 @@ def test_ci_runs_the_commands_of_the_readme() -> None:
         "tests.fuzz",
         "tests.mutants",
         "tests.sdk_suite",
+        "tests.soak",
         "tests.software",
         "tests.watchers",
         "docs/build.py",

@@ -75,16 +75,14 @@ class Live(Source):
             self._connection = Connection.of(self.response)
         return self._connection
 
-    def interrupt(self) -> bool:
+    def interrupt(self) -> None:
         """Shut the socket down, while the response owns it.
 
         Without one, the response must not be closed either: over HTTP/2 the read would not learn of it, and be woken
         up by others for ever.
         """
-        if self._connection is None:
-            return False
-        self._connection.shut_down()
-        return True
+        if self._connection is not None:
+            self._connection.shut_down()
 
     def settle(self, items: Iterator[Any]) -> None:
         """Read the response to its end, so that its connection is used again, but not for long."""

@@ -234,9 +234,9 @@ class Stage(Source):
         """Return what the innermost source has."""
         return self.inner._source.connection()
 
-    def interrupt(self) -> bool:
-        """Leave it to the inner reader, which is being read as well."""
-        return True
+    def interrupt(self) -> None:
+        """Leave it to the inner reader, which knows whether it is being read as well."""
+        self.close()
 
     def release(self) -> None:
         """Close what the innermost source has to close."""

@@ -102,12 +102,12 @@ class Source:
         """Return what a blocked sync read can be interrupted at, or None if there is no such thing."""
         return None
 
-    def interrupt(self) -> bool:
-        """End a sync read that is blocked in another thread, and return whether that can be had.
+    def interrupt(self) -> None:
+        """End a sync read that is blocked in another thread, where that can be had.
 
-        If not, its reader closes the source when it comes back from the read.
+        Its reader closes the source when it comes back. Nobody else may: the system gives the number of a socket that
+        is closed to the next one, and a thread on its way into a read would wait for the data of a stranger.
         """
-        return False
 
     def settle(self, items: Iterator[Any]) -> None:
         """Leave the source as it should be behind a complete message. ``items`` is what was read from."""

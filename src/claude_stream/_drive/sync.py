@@ -161,5 +161,7 @@ class Reader(BaseReader[T, MessageT], Iterator[T]):
         socket (HTTP/2, a generator of yours), it ends with the next item or the client's read timeout.
         """
         self._closed = self._stopped = True
-        if not self._results.gi_running or self._source.interrupt():
+        if self._results.gi_running:
+            self._source.interrupt()  # and the reader closes the source, when it comes back from its read
+        else:
             self._source.close()
