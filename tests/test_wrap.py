@@ -10,6 +10,7 @@ import pytest
 import wrapt
 
 from claude_stream import StreamTruncatedError, open_stream, wrap_client
+from claude_stream._open import StreamManager
 from claude_stream.testing import Recording, message_events, replay_client
 from tests.support import REQUEST, Mode
 from tests.support import open_and_read_in as read
@@ -60,6 +61,15 @@ def test_a_class_is_no_client_and_stays_as_it_is(cls: Any) -> None:
     with pytest.raises(TypeError, match=f"the class {cls.__name__}: pass {cls.__name__}"):
         wrap_client(cls)
     assert {**vars(cls)} == before
+
+
+def test_messages_without_a_stream(monkeypatch: pytest.MonkeyPatch) -> None:
+    """They get none, as Bedrock's beta messages in older SDKs; those beside them get ours."""
+    client: Any = replay_client(HELLO)
+    monkeypatch.delattr(type(client.beta.messages), "stream")
+    wrapped = wrap_client(client)
+    assert not hasattr(wrapped.beta.messages, "stream")
+    assert type(wrapped.messages.stream(**REQUEST)) is StreamManager
 
 
 @pytest.mark.parametrize("name", ["modle", "idle_timeout", "stream"])

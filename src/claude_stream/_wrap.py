@@ -63,7 +63,8 @@ def wrap_client(
 def _wrapped(client: Any, reading: Reading) -> Any:
     wrapped = _copied(client)
     for messages in (wrapped.messages, wrapped.beta.messages):
-        messages.stream = _stream_of(messages, reading)
+        if hasattr(messages, "stream"):  # Bedrock's beta messages have none in SDKs before 0.122
+            messages.stream = _stream_of(messages, reading)
         if hasattr(messages, "tool_runner"):
             messages.tool_runner = _tool_runner_of(messages, wrapped)
     for name in filter(functools.partial(hasattr, client), ("copy", "with_options", "with_middleware")):

@@ -25,6 +25,8 @@ def test_a_package_sees_what_is_read_through_us(name: str) -> None:
     """Each way, sync and async: one record, with text, tokens and time; of a cut stream or an error, no success."""
     if name == "openinference" and SDK < (1, 8):
         pytest.skip("it does nothing with SDKs before 1.8")
+    if name == "openinference" and sys.version_info >= (3, 15):
+        pytest.skip("it does not install on Python 3.15")
     results = run(name, sys.executable, *OURS).results
     assert len(results) == len(OURS) * len(MODES) * len(ENDS)
     assert surprises(results, PACKAGES[name]) == []

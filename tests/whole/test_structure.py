@@ -258,6 +258,7 @@ def test_ci_runs_the_commands_of_the_readme() -> None:
         "tests.exits",
         "tests.fuzz",
         "tests.mutants",
+        "tests.matrix",
         "tests.sdk_suite",
         "tests.soak",
         "tests.software",

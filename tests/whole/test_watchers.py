@@ -34,6 +34,7 @@ from tests.support import open_and_read_in as read
 
 HELLO = Recording.from_events(message_events("Hello, world!"))
 KINDS = [event["type"] for event in message_events("Hello, world!")]
+SDK = tuple(int(part) for part in anthropic.__version__.split(".")[:2])
 
 
 class Watcher:
@@ -361,6 +362,8 @@ def test_a_watched_stream_that_is_dropped_is_gone_soon(watcher: Watcher) -> None
     """Nothing of ours ties it to itself: it is gone when the event loop has closed the generators of the SDK."""
     if watcher.kind == "generator":
         pytest.skip("there is nothing of ours around it")
+    if SDK < (1, 14):
+        pytest.skip("the SDK's stream is tied to itself")
 
     async def main() -> None:
         manager: Any = open_stream(Mode("asyncio").client(HELLO), **REQUEST)
