@@ -37,8 +37,8 @@ def wrap_client(
 
     The copy has the same type and shares the HTTP client; the client that was passed in is not changed. What is set
     on the copy later, such as ``api_key``, holds for all that it does. Clients made of it by ``with_options``, ``copy``
-    and the like are wrapped as well. Everything else, ``create`` and the tool runner included, is the SDK's, or that of
-    no matter who patched it. The options are those of `open_stream`.
+    and the like are wrapped as well. Everything else, ``create`` and the tool runner included, is the SDK's, or what
+    stood there before, if somebody had patched it. The options are those of `open_stream`.
 
     Raises:
         TypeError: if this is no client of the SDK.
