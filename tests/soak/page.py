@@ -56,8 +56,11 @@ Left out, because something below the library is in the way:
 - over HTTP/2: stalls, because each byte for a neighbour begins the read timeout again, and bodies that are larger than
   what the test server may send at once. Sync streams run one after the other there, because the HTTP package numbers
   them without a lock.
-- sync streams that are dropped and collected whenever Python likes. In a thread that holds a lock of the HTTP package,
-  closing them waits for that lock, and so for itself. They are collected at the end of a round; a program has `with`.
+- streams that are dropped and collected whenever Python likes. In a thread that holds a lock of the HTTP package,
+  closing them waits for that lock, and so for itself. In a thread that is not the event loop's, the generators of the
+  HTTP package are closed by two at once, and say `async generator already executing`: 23 times in 183 responses that 24
+  tasks on trio dropped, without this library, and never in 656 that were collected in the loop's own thread. Here they
+  are collected there, at the end of a round; a program has `with`.
 - a socket whose TLS handshake is cancelled: the HTTP package leaves it to the collector.
 """
 

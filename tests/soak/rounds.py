@@ -222,16 +222,17 @@ def _round(mode: str, chance: random.Random, size: int, report: Report) -> None:
             if mode != "threads":
                 await tasks_left(mode, result)
 
-        if mode == "threads":
-            # Python collects streams that were dropped whenever it likes, also in a thread that holds a lock of the
-            # HTTP package. Closing them takes that lock, and the thread would wait for itself.
-            gc.disable()
-            try:
+        # Python collects streams that were dropped whenever it likes, in whatever thread: in one that holds a lock of
+        # the HTTP package, where closing them waits for that lock, and so for itself; or in a thread of a server, while
+        # the event loop closes their generators, too. So they are collected in this thread, when all have been read.
+        gc.disable()
+        try:
+            if mode == "threads":
                 by_hand(go())
-            finally:
-                gc.enable()
-        else:
-            anyio.run(go, backend=mode)
+            else:
+                anyio.run(go, backend=mode)
+        finally:
+            gc.enable()
     chosen.clear()
     deadline = time.monotonic() + PATIENCE
     while (left := threads_left(threads)) and time.monotonic() < deadline:
@@ -296,16 +297,17 @@ async def _all(mode: str, streams: list[Run]) -> None:
 async def _unclosed(mode: str, servers: dict[str, Server], clients: dict[str, Any]) -> list[str]:
     """Return the responses that are open although every stream is over.
 
-    The pool of a client knows, where it is the SDK's HTTP package. A server sees that its client has left, but not over
-    HTTP/2, where that package does not tell it, and not if it waits for room in the system's buffers: a socket that is
-    shut down and then closed, as a thread's is, does not wake it.
+    A server sees that its client has left, but not over HTTP/2, where the HTTP package does not tell it, and not if it
+    waits for room in the system's buffers: a socket that is shut down and then closed, as a thread's is, does not wake
+    it. There the pool of the client knows. On event loops it knows too much: it keeps a connection whose TLS handshake
+    is cancelled, which never had a response.
     """
     deadline = time.monotonic() + PATIENCE
     while True:
         gc.collect()
-        seen = ("http1", "tls") if mode != "threads" else ()
+        seen, known = ((), ("http1", "tls", "http2")) if mode == "threads" else (("http1", "tls"), ("http2",))
         found = [f"{name}: {script}" for name in seen for script in [*servers[name].playing]]
-        for name in clients.keys() - {"aiohttp"}:
+        for name in known:
             pool: Any = clients[name]._client._transport_for_url(clients[name].base_url)._pool
             found += [f"{name}: {each.info()}" for each in pool.connections if not (each.is_idle() or each.is_closed())]
         if not found or time.monotonic() > deadline:
