@@ -77,8 +77,9 @@ class Timeless(Mode):
         return anyio.sleep(seconds) if self.is_async else self._clock.sleep(seconds)
 
     def run(self, function: Callable[[], Awaitable[Any]]) -> Any:
-        options = {"loop_factory": _Loop} if self.name == "asyncio" else {"clock": MockClock(autojump_threshold=0)}
-        return anyio.run(function, backend=self.name, backend_options=options)
+        if self.name == "trio":  # older anyios keep a clock from it
+            return trio.run(function, clock=MockClock(autojump_threshold=0))
+        return anyio.run(function, backend=self.name, backend_options={"loop_factory": _Loop})
 
     def paced(self, *items: Any) -> Any:
         """Return a source of this mode's colour that gives these items, and waits where one is a number of seconds."""
