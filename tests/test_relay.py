@@ -32,6 +32,7 @@ from claude_stream import (
     iter_blocks,
     iter_events,
     iter_parts,
+    iter_progress,
     iter_text,
     iter_thinking,
     iter_tool_calls,
@@ -630,6 +631,16 @@ def test_what_a_page_shows(mode: Mode, to: Any, name: str) -> None:
     frames = without_usage(shown(mode.read(lambda: to(make(mode.source(TALK)))).items))
     frames = [frame for frame in frames if frame.get("delta") != "" and frame.get("text") != ""]
     assert frames == [*expected, {"type": "done", "stop_reason": "tool_use"}]
+
+
+@TO
+def test_progress_for_a_page(mode: Mode, to: Any) -> None:
+    """A frame for each event, and one in front of them all, without what only this process can read: its clock."""
+    frames = shown(mode.read(lambda: to(iter_progress(mode.source(TALK), max_tokens=100))).items)
+    assert [frame["type"] for frame in frames] == [*["progress"] * (len(TALK) + 1), "done"]
+    assert (frames[0]["phase"], frames[-2]["phase"], frames[-2]["chars"]["text"]) == ("waiting", "done", 5)
+    assert frames[-2]["fraction"] == 0.12
+    assert "at" not in frames[0]
 
 
 @in_every_mode

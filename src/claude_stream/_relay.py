@@ -27,6 +27,7 @@ from ._sources import AsyncBetaSource, AsyncSource, BetaSource, Source
 from ._steps.blocks import ToolInput
 from ._steps.frames import Frames, Framing
 from ._steps.parts import Part
+from ._steps.progress import Progress
 from ._wire.ndjson import NDJSONDecoder, ndjson_frame
 from ._wire.sse import MAX_EVENT, SSEDecoder, SSEFrames
 
@@ -34,8 +35,15 @@ logger = logging.getLogger("claude_stream")
 
 MessageT = TypeVar("MessageT", default=Message)
 OnError: TypeAlias = Callable[[Exception], object]
-Shown: TypeAlias = Reader[str, MessageT] | Reader[Part, MessageT] | Reader[ToolInput, MessageT]
-AsyncShown: TypeAlias = AsyncReader[str, MessageT] | AsyncReader[Part, MessageT] | AsyncReader[ToolInput, MessageT]
+Shown: TypeAlias = (
+    Reader[str, MessageT] | Reader[Part, MessageT] | Reader[ToolInput, MessageT] | Reader[Progress, MessageT]
+)
+AsyncShown: TypeAlias = (
+    AsyncReader[str, MessageT]
+    | AsyncReader[Part, MessageT]
+    | AsyncReader[ToolInput, MessageT]
+    | AsyncReader[Progress, MessageT]
+)
 
 SSE_HEADERS: Mapping[str, str] = {
     # What the API itself sends. UTF-8 is the only encoding that server-sent events have; said here, no framework adds
@@ -173,7 +181,7 @@ def _relay(source: Any, framing: Framing, on_error: Any, *, raises: bool) -> Any
     stage = Stage(given if is_reader(given) else drive(given))
     if stage.inner is given and not (stage.gives_events or stage.frames):
         raise TypeError(
-            "what this iterator gives has no frames: relay what it was made from, or its text, thinking or parts"
+            "what this iterator gives has no frames: relay what it was made from, or its text, parts or progress"
         )
     frames = Frames(stage.builder, framing, "" if stage.gives_events else stage.frames)
     make = _AsyncRelay if stage.is_async else _Relay

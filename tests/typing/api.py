@@ -221,6 +221,7 @@ def relays(source: Stream[RawMessageStreamEvent], beta: Stream[BetaRawMessageStr
         assert_type(to(iter_thinking(beta)), Reader[bytes, BetaMessage])
         assert_type(to(iter_parts(beta)), Reader[bytes, BetaMessage])
         assert_type(to(iter_tool_inputs(source)), Reader[bytes])
+        assert_type(to(iter_progress(beta)), Reader[bytes, BetaMessage])
         assert_type(to(iter_events(beta), on_error=print), Reader[bytes, BetaMessage])
     assert_type(from_sse(to_sse(source)), Reader[RawMessageStreamEvent])
     assert_type(from_ndjson(to_ndjson(source)), Reader[RawMessageStreamEvent])
@@ -434,6 +435,7 @@ async def async_relays(
         assert_type(to(beta), AsyncReader[bytes, BetaMessage])
         assert_type(to(iter_text(source)), AsyncReader[bytes])
         assert_type(to(iter_parts(beta)), AsyncReader[bytes, BetaMessage])
+        assert_type(to(iter_progress(source)), AsyncReader[bytes])
         assert_type(to(iter_events(beta), on_error=print), AsyncReader[bytes, BetaMessage])
     assert_type(from_sse(to_sse(source)), AsyncReader[RawMessageStreamEvent])
 

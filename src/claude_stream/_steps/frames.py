@@ -84,7 +84,9 @@ def _plain(value: Any) -> Any:
     if isinstance(value, anthropic.BaseModel):
         return value.to_dict(mode="python", warnings=False)
     if dataclasses.is_dataclass(value):
-        return {field.name: _plain(getattr(value, field.name)) for field in dataclasses.fields(value)}
+        # What does not count when two are compared, a reading of this process's clock, tells nobody anything elsewhere.
+        fields = (field.name for field in dataclasses.fields(value) if field.compare)
+        return {name: _plain(getattr(value, name)) for name in fields}
     return [*map(_plain, value)] if _is_tuple(value) else value
 
 

@@ -132,6 +132,8 @@ class Meter(Step[Wire, Progress]):
         ValueError: if the limit is less than 1.
     """
 
+    frames = "progress"
+
     def __init__(
         self,
         builder: MessageBuilder,
