@@ -98,8 +98,7 @@ class Result:
         """Return its row of the table."""
         versions = dict(self.versions)
         python, sdk = versions.pop("python"), versions.pop("anthropic")
-        if "httpx2" in versions:
-            versions.pop("httpx", None)  # which is there for respx
+        versions.pop("httpx2" if sdk.startswith("0.") else "httpx", None)  # which is there for others
         if not self.cell.startswith("aiohttp"):
             versions.pop("aiohttp", None)  # which is there for a few tests
         shown = ", ".join(f"{name} {version}" for name, version in versions.items())

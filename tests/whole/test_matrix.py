@@ -65,6 +65,13 @@ def test_rows_stay_until_their_cell_runs_again() -> None:
     assert second[4] == "| SDK 1.13.0, x | 3.11.7 | 2.0.0 | httpx2 1 | 2 | 0 | **1** | 2026-11-25 |"
 
 
+@pytest.mark.parametrize(("sdk", "package"), [("0.125.0", "httpx 2"), ("1.0.0", "httpx2 1")])
+def test_the_http_package_is_the_sdks(sdk: str, package: str) -> None:
+    """The other one is installed for the tests, and says nothing of the cell."""
+    versions = {"python": "3.11.7", "anthropic": sdk, "httpx2": "1", "httpx": "2"}
+    assert f"| {package} |" in Result("SDK", versions, {}, "2026-11-25").row()
+
+
 # -- cells --
 
 
