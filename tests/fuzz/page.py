@@ -74,7 +74,7 @@ Put in on purpose, and found, each by the 200 examples of each target that the s
 when it begins with half of a surrogate pair; a partial that lacks its last block; an async reader that ends where a
 sync one raises.
 
-Found, and mended:
+Found by it, or by reading the code around what it had found, and mended:
 
 {mended}
 {failures}"""
