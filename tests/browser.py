@@ -104,10 +104,14 @@ class Browser:
         """Return what an expression gives, once that is true."""
         return self._wait_for(lambda: self.run(script))
 
-    def picture(self, path: Path, *, width: int = 900, dark: bool = False) -> None:
-        """Write what the page looks like."""
+    def resize(self, width: int) -> None:
+        """Give the window another width, in pixels; a narrow one is a phone's."""
         size = {"width": width, "height": 700, "deviceScaleFactor": 1, "mobile": width < 500}
         self._call("Emulation.setDeviceMetricsOverride", **size)
+
+    def picture(self, path: Path, *, width: int = 900, dark: bool = False) -> None:
+        """Write what the page looks like."""
+        self.resize(width)
         scheme = {"name": "prefers-color-scheme", "value": "dark" if dark else "light"}
         self._call("Emulation.setEmulatedMedia", features=[scheme])
         path.write_bytes(base64.b64decode(self._call("Page.captureScreenshot")["data"]))

@@ -15,6 +15,7 @@ import pytest
 
 import claude_stream
 import claude_stream.testing
+from tests.browser import Browser
 
 ROOT = Path(__file__).parents[2]
 DOCS = ROOT / "docs"
@@ -163,6 +164,19 @@ class TestBuilt:
         links |= {path: LINKS.findall(without_code(text)) for path, text in texts.items()}
         assert sum(map(len, links.values())) > 1000
         assert [link for path in links for link in dead(path, links[path], anchors)] == []
+
+    @pytest.mark.socket
+    def test_no_page_is_wider_than_its_window(self, site: Path) -> None:
+        """On a phone, in half a window and in a whole one, what is too wide moves by itself."""
+        wide: list[tuple[str, int]] = []
+        with Browser() as browser:
+            for page in ("overview", "how-to/web-endpoint", "reference/errors", "compatibility", "zh/tutorial"):
+                browser.open((site / page).with_suffix(".html").as_uri())
+                for width in (390, 700, 900, 1100, 1200, 1400, 1600):
+                    browser.resize(width)
+                    if browser.run("document.documentElement.scrollWidth > document.documentElement.clientWidth"):
+                        wide.append((page, width))
+        assert wide == []
 
 
 def without_code(markdown: str) -> str:
