@@ -66,26 +66,41 @@ def test_docstrings(module: str) -> None:
 
 
 def test_every_public_function_has_an_example() -> None:
-    """What is public shows how to use it."""
+    """What is public shows how to use it: in its docstring, or in the code of its page of the reference."""
     bare = [
         name
-        for name in claude_stream.__all__
-        if not name.startswith("Stream")
-        and not name.endswith("Source")
-        and ">>>" not in (getattr(claude_stream, name).__doc__ or "")
+        for package in (claude_stream, claude_stream.testing)
+        for name in package.__all__
+        if ">>>" not in (getattr(package, name).__doc__ or "")
+        and len(re.findall(rf"\b{name}\b", code_beside(name))) < 2  # it is imported, and used
     ]
-    assert bare == ["Part", "SSE_HEADERS", "ToolInput"]  # an alias, a dict, and what is only ever received
+    assert bare == []
+
+
+def code_beside(name: str) -> str:
+    """Return the Python blocks of the page of the reference that lists a name."""
+    pages = [page.read_text(encoding="utf-8") for page in (ROOT / "docs" / "reference").glob("*.md")]
+    [page] = [page for page in pages if re.search(rf"^```{{public}}[^`]*^{name}$", page, re.MULTILINE)]
+    return "".join(re.findall(r"^```python\n(.*?)^```", page, re.MULTILINE | re.DOTALL))
+
+
+KEYS = ("ANTHROPIC_API_KEY", "AWS_ACCESS_KEY_ID", "AWS_SECRET_ACCESS_KEY")
+WITH_A_KEY = {
+    "README.md": (1, 2, 3, 9),
+    "docs/how-to/platforms.md": (1, 2),
+    "docs/how-to/test-your-app.md": (1,),  # which records
+    "docs/zh/README.md": (1, 2, 3, 9),
+}
+"""Which Python blocks of a page may find a key in the environment, because the page says that they need one."""
 
 
 @pytest.fixture
 def api(monkeypatch: pytest.MonkeyPatch) -> Iterator[None]:
-    """Give clients that a page makes a key and a server as a user may: in the environment, not behind their back."""
+    """Give clients that a page makes a server as a user may: in the environment, not behind their back."""
     events = message_events("Hello, world!", chunk=7)
     with Loopback((body_of(events), "finish")) as server:
         for platform in ("", "BEDROCK_", "VERTEX_"):
             monkeypatch.setenv(f"ANTHROPIC_{platform}BASE_URL", server.url)
-        for name in ("ANTHROPIC_API_KEY", "AWS_ACCESS_KEY_ID", "AWS_SECRET_ACCESS_KEY"):
-            monkeypatch.setenv(name, "key")
         yield
 
 
@@ -93,13 +108,22 @@ def api(monkeypatch: pytest.MonkeyPatch) -> Iterator[None]:
 @pytest.mark.usefixtures("api")
 @pytest.mark.parametrize("page", PAGES, ids=lambda page: str(page.relative_to(ROOT)))
 def test_pages(page: Path, capsys: pytest.CaptureFixture[str], monkeypatch: pytest.MonkeyPatch) -> None:
-    """The Python blocks of a page run one after the other; a `text` block behind one is what it prints."""
+    """The Python blocks of a page run one after the other; a `text` block behind one is what it prints.
+
+    A key is in the environment only for those that are said to need one.
+    """
+    needy = WITH_A_KEY.get(page.relative_to(ROOT).as_posix(), ())
     monkeypatch.delenv("FORCE_COLOR", raising=False)  # rich would take standard output for a terminal
     blocks = re.findall(r"^```([^\n]+)\n(.*?)^```", page.read_text(), re.MULTILINE | re.DOTALL)
     names: dict[str, Any] = {"__name__": "example"}
-    before = ""
+    before, number = "", 0
     for kind, content in blocks:
         if kind == "python":
+            number += 1
+            for name in KEYS:
+                monkeypatch.delenv(name, raising=False)
+                if number in needy:
+                    monkeypatch.setenv(name, "key")
             capsys.readouterr()
             exec(compile(content, str(page), "exec", dont_inherit=True), names)
         elif kind == "text" and before == "python":

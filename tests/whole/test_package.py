@@ -16,6 +16,8 @@ from typing import NamedTuple
 
 import pytest
 
+from tests.matrix import PYTHONS
+
 pytestmark = [
     pytest.mark.process,
     pytest.mark.slow,
@@ -23,7 +25,8 @@ pytestmark = [
 ]
 
 ROOT = Path(__file__).parents[2]
-OLDEST, NEWEST = "3.10", "3.13"
+VERSIONS = [name.removeprefix("python") for name in PYTHONS]
+OLDEST = VERSIONS[0]
 
 # What uses the library from outside, with one mistake: if types were not seen, it would pass.
 PROGRAM = """
@@ -141,20 +144,25 @@ def test_the_metadata(built: Archives, metadata: Message) -> None:
     versions = [
         name.rpartition(" ")[2] for name in classifiers if name.startswith("Programming Language :: Python :: 3.")
     ]
-    assert versions == sorted(versions, key=lambda version: int(version[2:]))
-    assert (versions[0], versions[-1]) == (OLDEST, NEWEST)
+    assert versions == VERSIONS
     required = [name for name in metadata.get_all("Requires-Dist", []) if "extra ==" not in name]
     names = [name for requirement in required for name in re.findall(r"^[\w-]+", requirement)]
     assert sorted(names) == ["anthropic", "anyio", "jiter", "pydantic", "pydantic-core", "typing-extensions"]
 
 
-@pytest.fixture(scope="module", params=[OLDEST, NEWEST])
+@pytest.fixture(scope="module", params=["oldest", "newest"])
 def installed(request: pytest.FixtureRequest, built: Archives, tmp_path_factory: pytest.TempPathFactory) -> Path:
-    """Return the Python of an environment that has the wheel, and what it requires, and no more."""
-    folder = tmp_path_factory.mktemp(f"python{request.param}")
-    virtualenv = [sys.executable, "-m", "virtualenv", "-q", "-p", request.param, str(folder / "env")]
-    if subprocess.run(virtualenv, cwd=folder, capture_output=True, check=False).returncode:
-        pytest.skip(f"there is no Python {request.param} on the path")
+    """Return the Python of an environment that has the wheel, and what it requires, and no more.
+
+    It is the oldest Python that is supported, or the newest of them that is on the path.
+    """
+    folder = tmp_path_factory.mktemp(request.param)
+    virtualenv = [sys.executable, "-m", "virtualenv", "-q", str(folder / "env"), "-p"]
+    for version in [OLDEST] if request.param == "oldest" else reversed(VERSIONS):
+        if subprocess.run([*virtualenv, version], cwd=folder, capture_output=True, check=False).returncode == 0:
+            break
+    else:
+        pytest.skip(f"there is no Python {OLDEST} on the path")
     python = folder / "env" / "bin" / "python"
     run(folder, python, "-m", "pip", "install", "-q", "--no-compile", built.wheel)
     return python
@@ -169,7 +177,7 @@ def test_it_runs_where_nothing_else_is(installed: Path) -> None:
         assert "stop reason" in run(folder, *command, "--speed", "0")
 
 
-@pytest.mark.parametrize("installed", [OLDEST], indirect=True)
+@pytest.mark.parametrize("installed", ["oldest"], indirect=True)
 def test_mypy_sees_its_types(installed: Path) -> None:
     """A program that imports the installed package is checked strictly: its one mistake is found, and no other."""
     (installed.parents[2] / "program.py").write_text(PROGRAM)
@@ -179,7 +187,7 @@ def test_mypy_sees_its_types(installed: Path) -> None:
     assert "Found 1 error in 1 file" in found
 
 
-@pytest.mark.parametrize("installed", [NEWEST], indirect=True)
+@pytest.mark.parametrize("installed", ["newest"], indirect=True)
 def test_pyright_sees_its_types(installed: Path) -> None:
     """The same."""
     (installed.parents[2] / "program.py").write_text(PROGRAM)

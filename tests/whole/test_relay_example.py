@@ -15,8 +15,10 @@ import httpx
 import pytest
 import uvicorn
 import websockets.sync.client as websockets
+from starlette.applications import Starlette
 
-from claude_stream.testing import message_events
+from claude_stream import iter_text, iter_thinking
+from claude_stream.testing import message_events, replay
 from tests.browser import Browser
 from tests.loopback import Loopback, Script
 from tests.support import PATIENCE, SOON, body_of
@@ -45,6 +47,13 @@ def serving(upstream: Loopback) -> Iterator[str]:
             yield
 
     app.router.lifespan_context = closing
+    with listening(app) as url:
+        yield url
+
+
+@contextlib.contextmanager
+def listening(app: Starlette) -> Iterator[str]:
+    """Run an application on whatever port is free, and give its address."""
     server = uvicorn.Server(uvicorn.Config(app, port=0, log_level="error"))
     thread = threading.Thread(target=server.run)
     thread.start()
@@ -172,6 +181,25 @@ def test_an_answer_that_does_not_begin(script: Script) -> None:
         with websockets.connect(f"{url.replace('http', 'ws')}/socket") as socket:
             socket.send("x")
             assert json.loads(socket.recv(timeout=PATIENCE))["type"] == "error"
+
+
+def test_without_a_key(monkeypatch: pytest.MonkeyPatch) -> None:
+    """`python app.py` serves the page then, and plays its whole recorded answer."""
+    monkeypatch.delenv("ANTHROPIC_API_KEY", raising=False)
+    served: list[Starlette] = []
+    monkeypatch.setattr(uvicorn, "run", served.append)
+    recorded = runpy.run_path(str(FOLDER / "app.py"), run_name="__main__")["RECORDED"]
+    [app] = served
+    with listening(app) as url:
+        page = httpx.get(url)
+        answer = httpx.get(f"{url}/events?question=x", timeout=PATIENCE)
+    assert (page.status_code, page.text) == (200, (FOLDER / "page.html").read_text(encoding="utf-8"))
+    assert answer.status_code == 200
+    *parts, last = [json.loads(line[5:]) for line in answer.iter_lines() if line.startswith("data:")]
+    said = {kind: "".join(part["text"] for part in parts if part["type"] == kind) for kind in ("thinking", "text")}
+    whole = replay(recorded)
+    assert said == {"thinking": "".join(iter_thinking(whole)), "text": "".join(iter_text(whole))}
+    assert (last["type"], last["stop_reason"]) == ("done", "end_turn")
 
 
 def test_who_asks_again_by_themselves_is_told_that_it_is_over() -> None:

@@ -171,6 +171,12 @@ def websocket(servers: Callable[[App], Server]) -> Server:
     return servers(WEBSOCKET)
 
 
+@pytest.fixture(scope="module")
+def browser() -> Iterator[Browser]:
+    with Browser() as browser:
+        yield browser
+
+
 def parts_in(response: httpx.Response, app: App) -> Iterator[dict[str, Any]]:
     """Read a body as parts: those that were sent, or those of the events that were sent, by Flask."""
     if app is FLASK:
@@ -265,22 +271,21 @@ def test_a_sync_iterator_under_asgi(servers: Callable[[App], Server]) -> None:
     assert warning in server.log
 
 
-def test_the_page_closes_its_event_source(servers: Callable[[App], Server]) -> None:
+def test_the_page_closes_its_event_source(servers: Callable[[App], Server], browser: Browser) -> None:
     """In a browser, the page's script shows the text and the reason, and asks no second time."""
     [script] = re.findall(r"^```js\n(.*?)^```", PAGES[0], re.MULTILINE | re.DOTALL)
     server = servers(FASTAPI)
     endings = {(REST, "finish"): TEXT, (OVERLOADED, "finish"): f"{TEXT[:10]}Overloaded"}
-    with Browser() as browser:
-        for ending, shown in endings.items():
-            server.upstream.play((FIRST, *ending))
-            before = server.log.count("GET /events?question=Hello")
-            browser.open(f"{server.url}/nothing-is-here")
-            browser.run("document.body.textContent = ''")
-            browser.run(f"{{{script}window.source = source}}")
-            browser.wait_for("source.readyState === EventSource.CLOSED")
-            assert browser.run("document.body.textContent") == shown
-            time.sleep(4)  # Chromium comes back after three seconds
-            assert server.log.count("GET /events?question=Hello") == before + 1
+    for ending, shown in endings.items():
+        server.upstream.play((FIRST, *ending))
+        before = server.log.count("GET /events?question=Hello")
+        browser.open(f"{server.url}/nothing-is-here")
+        browser.run("document.body.textContent = ''")
+        browser.run(f"{{{script}window.source = source}}")
+        browser.wait_for("source.readyState === EventSource.CLOSED")
+        assert browser.run("document.body.textContent") == shown
+        time.sleep(4)  # Chromium comes back after three seconds
+        assert server.log.count("GET /events?question=Hello") == before + 1
 
 
 # -- the WebSocket --
@@ -321,6 +326,23 @@ def test_a_whole_answer_in_a_websocket(websocket: Server) -> None:
         *rest, last = parts
     assert "".join(part["text"] for part in (first, *rest)) == TEXT
     assert last["usage"]["output_tokens"] == 12
+
+
+def test_the_page_opens_its_websocket(websocket: Server, browser: Browser) -> None:
+    """In a browser, the page's script asks once, shows the text and the reason, and the connection stays."""
+    [script] = re.findall(r"^```js\n(.*?)^```", PAGES[1], re.MULTILINE | re.DOTALL)
+    [address] = re.findall(r"ws://127\.0\.0\.1:8000(?=/socket\")", script)
+    script = script.replace(address, websocket.url.replace("http", "ws"))
+    before = websocket.upstream.requests
+    endings = {(REST, "finish"): TEXT, (OVERLOADED, "finish"): f"{TEXT[:10]}Overloaded"}
+    for number, (ending, shown) in enumerate(endings.items(), start=1):
+        websocket.upstream.play((FIRST, *ending))
+        browser.open(f"{websocket.url}/nothing-is-here")
+        browser.run("document.body.textContent = ''")
+        browser.run(f"{{{script}window.socket = socket}}")
+        browser.wait_for(f"document.body.textContent === {json.dumps(shown)}")
+        assert browser.run("socket.readyState === WebSocket.OPEN")
+        assert websocket.upstream.requests == before + number
 
 
 @pytest.mark.parametrize("how", ["leaves", "leaves while it flows", "stops", "asks something else"])

@@ -130,6 +130,13 @@ class ToolInput:
 
     ``index`` is the position of the block in the message, ``id`` and ``name`` are the tool call's,
     ``delta`` is the piece of JSON text, which is often the empty string for the first one.
+
+    Example:
+        >>> from claude_stream import iter_tool_inputs
+        >>> for piece in iter_tool_inputs(tool_events):
+        ...     print(piece.name, repr(piece.delta), piece.snapshot)
+        get_weather '{"city": "Pa' {'city': 'Pa'}
+        get_weather 'ris"}' {'city': 'Paris'}
     """
 
     type: ClassVar[Literal["tool_input"]] = "tool_input"

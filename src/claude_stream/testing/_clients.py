@@ -23,7 +23,18 @@ from ._replay import answer, playable, unstreamed
 
 @dataclasses.dataclass(frozen=True)
 class ReplayRequest:
-    """What a replaying client was asked, for assertions and to choose an answer by."""
+    """What a replaying client was asked, for assertions and to choose an answer by.
+
+    Example:
+        >>> from claude_stream.testing import ReplayRequest, message_events, replay_client
+        >>> def choose(request: ReplayRequest):
+        ...     return message_events(f"I am {request.body['model']}.")
+        >>> client = replay_client(choose=choose)
+        >>> client.messages.create(model="claude-sonnet-5-5", max_tokens=100, messages=[]).content[0].text
+        'I am claude-sonnet-5-5.'
+        >>> [request.path for request in client.requests]
+        ['/v1/messages']
+    """
 
     path: str
     """The path of the URL, such as ``/v1/messages``."""
@@ -50,7 +61,18 @@ class Options(TypedDict, total=False):
 
 
 class ReplayClient(Anthropic):
-    """An `Anthropic` client that answers from recordings. `replay_client` makes it."""
+    """An `Anthropic` client that answers from recordings. `replay_client` makes it.
+
+    Example:
+        >>> from claude_stream import open_stream
+        >>> from claude_stream.testing import ReplayClient, replay_client
+        >>> def ask(client: ReplayClient) -> str:
+        ...     with open_stream(client, model="any", max_tokens=100, messages=[]) as stream:
+        ...         return stream.get_final_text()
+        >>> client = replay_client("answer.sse")
+        >>> ask(client), len(client.requests), client.requests[0].closed
+        ('Hello, world!', 1, True)
+    """
 
     @property
     def requests(self) -> list[ReplayRequest]:
@@ -59,7 +81,19 @@ class ReplayClient(Anthropic):
 
 
 class AsyncReplayClient(AsyncAnthropic):
-    """An `AsyncAnthropic` client that answers from recordings. `async_replay_client` makes it."""
+    """An `AsyncAnthropic` client that answers from recordings. `async_replay_client` makes it.
+
+    Example:
+        >>> import asyncio
+        >>> from claude_stream import open_stream
+        >>> from claude_stream.testing import AsyncReplayClient, async_replay_client
+        >>> async def ask(client: AsyncReplayClient) -> str:
+        ...     async with open_stream(client, model="any", max_tokens=100, messages=[]) as stream:
+        ...         return await stream.get_final_text()
+        >>> client = async_replay_client("answer.sse")
+        >>> asyncio.run(ask(client)), len(client.requests), client.requests[0].closed
+        ('Hello, world!', 1, True)
+    """
 
     @property
     def requests(self) -> list[ReplayRequest]:

@@ -179,7 +179,17 @@ def sse_response(recording: Recorded, *, speed: float | None = None) -> Any:
 
 
 class Replay:
-    """The events of a recording, from the beginning each time they are iterated. `replay` makes it."""
+    """The events of a recording, from the beginning each time they are iterated. `replay` makes it.
+
+    Example:
+        >>> from claude_stream import collect
+        >>> from claude_stream.testing import Replay, replay
+        >>> def text_of(answer: Replay) -> str:
+        ...     return collect(answer).content[0].text
+        >>> answer = replay("answer.sse")
+        >>> text_of(answer), text_of(answer)
+        ('Hello, world!', 'Hello, world!')
+    """
 
     def __init__(self, recording: Recording, speed: float | None, sleep: Sleep | None) -> None:
         self._recording, self._speed, self._sleep = recording, speed, sleep
