@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import inspect
+from collections.abc import Callable
 from typing import Any
 
 import anthropic
@@ -10,9 +11,10 @@ import pytest
 import wrapt
 
 from claude_stream import StreamTruncatedError, open_stream, wrap_client
-from claude_stream._open import StreamManager
+from claude_stream._open import AsyncStreamManager, StreamManager
 from claude_stream.testing import Recording, message_events, replay_client
-from tests.support import REQUEST, Mode
+from tests.nets import http_of_the_sdk
+from tests.support import REQUEST, Either, Mode, done, entered, in_every_mode
 from tests.support import open_and_read_in as read
 
 HELLO = Recording.from_events(message_events("Hello, world!"))
@@ -233,6 +235,118 @@ def test_a_key_that_is_set_later_reaches_every_resource(use: Any) -> None:
     with pytest.raises(anthropic.APIStatusError):
         use(wrapped)
     assert _key_in(client.requests[-1]) == "later"
+
+
+async def _entered(manager: Any) -> None:
+    async with entered(manager):
+        pass
+
+
+USES: dict[str, Callable[[Any], Any]] = {
+    "stream": lambda client: _entered(client.messages.stream(**REQUEST)),
+    "beta stream": lambda client: _entered(client.beta.messages.stream(**REQUEST)),
+    "create": lambda client: client.messages.create(**REQUEST),
+    "beta": lambda client: client.beta.messages.create(**REQUEST),
+    "models": lambda client: client.models.list(),
+    "raw": lambda client: client.messages.with_raw_response.create(**REQUEST),
+    "raw client": lambda client: client.with_raw_response.messages.create(**REQUEST),
+    "tool runner": lambda client: client.beta.messages.tool_runner(**REQUEST, tools=[]).until_done(),
+    "tool runner, streamed": lambda client: _first(client.beta.messages.tool_runner(**REQUEST, tools=[], stream=True)),
+}
+
+
+async def _first(runner: Any) -> None:
+    async for stream in Either(runner):
+        await done(stream.until_done())
+
+
+class Down:
+    """A real client of a server that is down, and what it was asked, but for headers that name the SDK's helper."""
+
+    def __init__(self, mode: Mode, **options: Any) -> None:
+        package = http_of_the_sdk()
+        transport = package.MockTransport(self._respond)
+        http_client = (package.AsyncClient if mode.is_async else package.Client)(transport=transport)
+        cls = anthropic.AsyncAnthropic if mode.is_async else anthropic.Anthropic
+        self.client: Any = cls(api_key="first", max_retries=1, http_client=http_client, **options)
+        self._package, self._asked = package, list[Any]()
+
+    def _respond(self, request: Any) -> Any:
+        headers = {k: v for k, v in request.headers.items() if not k.startswith(HELPER_HEADERS)}
+        self._asked.append((str(request.url), headers, request.extensions["timeout"]))
+        return self._package.Response(529, headers={"retry-after-ms": "1"}, json={})
+
+    async def asked(self, client: Any) -> dict[str, list[Any]]:
+        """Return the requests of each use of a client: URL, headers, and timeout, once for each try."""
+        found = {}
+        for name, use in USES.items():
+            self._asked = []
+            with pytest.raises(anthropic.APIStatusError):
+                await done(use(client))
+            found[name] = self._asked
+        return found
+
+
+HELPER_HEADERS = ("x-stainless-helper-method", "x-stainless-stream-helper", "x-stainless-raw-response")
+
+
+@pytest.mark.parametrize("path", ["", "with_options", "copy"])
+@pytest.mark.parametrize(
+    "later",
+    [
+        {"api_key": "later"},
+        {"api_key": None, "auth_token": "later"},
+        {"base_url": "https://later.test/below/"},
+        {"timeout": 7.0},
+        {"max_retries": 0},
+    ],
+    ids=["api_key", "auth_token", "base_url", "timeout", "max_retries"],
+)
+@in_every_mode
+async def test_what_is_set_later_holds_as_on_the_plain_client(mode: Mode, later: dict[str, Any], path: str) -> None:
+    """Every request is that of a plain client on which the same was set, and the client that was wrapped is as before."""
+    down = Down(mode)
+    before = await down.asked(down.client)
+    wrapped = wrap_client(down.client)
+    plain = Down(mode)
+    for name, value in later.items():
+        setattr(wrapped, name, value)
+        setattr(plain.client, name, value)
+    ours, theirs = ((getattr(client, path)() if path else client) for client in (wrapped, plain.client))
+    expected = await plain.asked(theirs)
+    assert not [name for name in USES if expected[name] == before[name]]
+    assert await down.asked(ours) == expected
+    assert await down.asked(down.client) == before
+
+
+# -- clients with another kind of authorization --
+
+
+@pytest.mark.parametrize("path", ["", "with_options", "copy"])
+@pytest.mark.parametrize("first", ["scoped", "wrapped"])
+@in_every_mode
+async def test_a_scoped_client_keeps_its_headers(mode: Mode, first: str, path: str) -> None:
+    """The bearer of the SDK's helpers goes out alone, with the client's own headers, whichever is done first."""
+    scopes = pytest.importorskip("anthropic.lib._scoped_client")
+    down = Down(mode, default_headers={"x-team": "blue"})
+
+    def scoped(client: Any) -> Any:
+        made = scopes._copy_client_with_bearer_auth(client, auth_token="scoped", helper="environments-worker")
+        if hasattr(scopes, "copy_scoped_client"):
+            made = scopes.copy_scoped_client(made, open_telemetry=False)
+        return made
+
+    theirs = scoped(down.client)
+    ours = wrap_client(theirs) if first == "scoped" else scoped(wrap_client(down.client))
+    assert isinstance(ours.messages.stream(**REQUEST), StreamManager | AsyncStreamManager)
+    theirs, ours = ((getattr(client, path)(max_retries=0) if path else client) for client in (theirs, ours))
+    asked = await down.asked(ours)
+    for requests in asked.values():
+        for _, headers, _ in requests:
+            assert (headers["authorization"], headers["x-team"]) == ("Bearer scoped", "blue")
+            assert "environments-worker" in headers["x-stainless-helper"]
+            assert "x-api-key" not in headers
+    assert asked == await down.asked(theirs)
 
 
 def test_the_tool_runner_streams_as_the_sdk_does_with_what_is_set_later(mode: Mode) -> None:
