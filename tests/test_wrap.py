@@ -7,12 +7,13 @@ from collections.abc import Callable
 from typing import Any
 
 import anthropic
+import pydantic
 import pytest
 import wrapt
 
 from claude_stream import StreamTruncatedError, open_stream, wrap_client
 from claude_stream._open import AsyncStreamManager, StreamManager
-from claude_stream.testing import Recording, message_events, replay_client
+from claude_stream.testing import Recording, async_replay_client, message_events, replay_client
 from tests.nets import http_of_the_sdk
 from tests.support import REQUEST, Either, Mode, done, entered, in_every_mode
 from tests.support import open_and_read_in as read
@@ -129,7 +130,7 @@ def test_wrapping_twice(mode: Mode) -> None:
 
 
 def test_everything_else_is_the_sdks(mode: Mode) -> None:
-    """`create`, raw responses and the tool runner are as before."""
+    """`create(stream=True)` gives the SDK's stream, and what makes raw responses is of the SDK's class."""
     client = mode.client(HELLO, HELLO)
     wrapped = wrap_client(client)
     assert type(wrapped.messages.with_raw_response) is type(client.messages.with_raw_response)
@@ -141,6 +142,55 @@ def test_everything_else_is_the_sdks(mode: Mode) -> None:
         await stream.close() if mode.is_async else stream.close()
 
     mode.run(main) if mode.is_async else Mode("asyncio").run(main)
+
+
+class City(pydantic.BaseModel):
+    """What the model is asked for."""
+
+    name: str
+
+
+@pytest.mark.filterwarnings("ignore::DeprecationWarning")  # older SDKs: of their own output_format
+@pytest.mark.parametrize("beta", [False, True], ids=["stable", "beta"])
+@in_every_mode
+async def test_other_calls_give_what_they_give_on_the_plain_client(mode: Mode, beta: bool) -> None:
+    """Parsed messages, counted tokens, raw and streamed responses, and the requests for them, are the same."""
+    answer = Recording.from_events(message_events('{"name": "Paris"}'))
+    counted = Recording((b'{"input_tokens": 7}',), content_type="application/json")
+
+    def client() -> Any:
+        replaying = async_replay_client if mode.is_async else replay_client
+        return replaying(choose=lambda request: counted if request.path.endswith("/count_tokens") else answer)
+
+    plain, own = client(), client()
+    wrapped = wrap_client(own)
+    theirs, ours = [await _other_calls(made.beta if beta else made) for made in (plain, wrapped)]
+    assert ours == theirs
+    assert ours["parse"][1].parsed_output == City(name="Paris")
+    assert ours["count_tokens"][1].input_tokens == 7
+    assert ours["raw"][1][1].content[0].text == '{"name": "Paris"}'
+    assert ours["streaming"][1][1] == answer.body()
+    assert [(sent.path, sent.body, sent.headers) for sent in own.requests] == [
+        (sent.path, sent.body, sent.headers) for sent in plain.requests
+    ]
+    assert len(own.requests) == 4
+
+
+async def _other_calls(client: Any) -> dict[str, tuple[type, Any]]:
+    """Return what each call gives: its type, and what there is to compare."""
+    messages = client.messages
+    parsed = await done(messages.parse(**REQUEST, output_format=City))
+    counted = await done(messages.count_tokens(model="any", messages=[]))
+    raw = await done(messages.with_raw_response.create(**REQUEST))
+    async with entered(messages.with_streaming_response.create(**REQUEST, stream=True)) as streaming:
+        body = [chunk async for chunk in Either(streaming.iter_bytes())]
+        streamed = dict(streaming.headers), b"".join(body)
+    return {
+        "parse": (type(parsed), parsed),
+        "count_tokens": (type(counted), counted),
+        "raw": (type(raw), (dict(raw.headers), await done(raw.parse()))),
+        "streaming": (type(streaming), streamed),
+    }
 
 
 def test_a_subclass_with_its_own_constructor() -> None:
@@ -427,6 +477,31 @@ def test_patching_a_wrapped_client_shows_each_call_once(mode: Mode) -> None:
     assert read(mode, lambda: wrapped.messages.stream(**REQUEST))[1] == "Hello, world!"
     assert read(mode, lambda: stream(**REQUEST))[1] == "Hello, world!"
     assert seen == ["stream"]
+
+
+def test_a_patch_of_create_alone_on_a_wrapped_client(mode: Mode) -> None:
+    """Who patches `create` of a wrapped client, and nothing else, sees the calls of `stream`."""
+    wrapped = wrap_client(mode.client(HELLO, HELLO))
+    seen = []
+
+    def patch(messages: Any, name: str) -> None:
+        create = messages.create
+
+        def patched(**params: Any) -> Any:
+            seen.append((name, params["stream"]))
+            return create(**params)
+
+        async def async_patched(**params: Any) -> Any:
+            seen.append((name, params["stream"]))
+            return await create(**params)
+
+        messages.create = async_patched if mode.is_async else patched
+
+    patch(wrapped.messages, "stable")
+    patch(wrapped.beta.messages, "beta")
+    assert read(mode, lambda: wrapped.messages.stream(**REQUEST))[1] == "Hello, world!"
+    assert read(mode, lambda: wrapped.beta.messages.stream(**REQUEST))[1] == "Hello, world!"
+    assert seen == [("stable", True), ("beta", True)]
 
 
 def test_a_client_of_an_sdk_without_middleware(mode: Mode) -> None:
