@@ -354,7 +354,7 @@ HELPER_HEADERS = ("x-stainless-helper-method", "x-stainless-stream-helper", "x-s
 )
 @in_every_mode
 async def test_what_is_set_later_holds_as_on_the_plain_client(mode: Mode, later: dict[str, Any], path: str) -> None:
-    """Each request is that of a plain client on which the same was set, and the client that was wrapped stays the same."""
+    """Each request is that of a plain client on which the same was set, and those of the original stay as they were."""
     down = Down(mode)
     before = await down.asked(down.client)
     wrapped = wrap_client(down.client)
