@@ -318,7 +318,7 @@ def test_check_reads_as_the_library_does(tmp_path: Path, capfd: pytest.CaptureFi
     path = tmp_path / "body.sse"
     path.write_bytes(BODIES[name])
     typed = _end_of(lambda: replay_client(path).messages.create(**REQUEST, stream=True))
-    own = _end_of(lambda: from_sse(iter(Recording.load(path).chunks)))
+    own = _end_of(lambda: from_sse([BODIES[name]]))
     assert main(["check", str(path)]) == (0 if typed == own == "complete" else 1)
     says = capfd.readouterr().out.removeprefix(f"{path}: ")
     if (typed == "complete") is (own == "complete"):
@@ -332,7 +332,7 @@ def test_check_reads_as_the_library_does(tmp_path: Path, capfd: pytest.CaptureFi
 def _end_of(source: Callable[[], Any]) -> str:
     try:
         collect(source())
-    except (anthropic.APIError, ValueError) as exc:
+    except anthropic.APIError as exc:
         return type(exc).__name__
     return "complete"
 
