@@ -13,6 +13,7 @@ import signal
 import subprocess
 import sys
 import threading
+from collections.abc import Callable
 from pathlib import Path
 from types import SimpleNamespace
 from typing import Any
@@ -20,7 +21,7 @@ from typing import Any
 import anthropic
 import pytest
 
-from claude_stream import StreamTimer, collect, iter_events
+from claude_stream import StreamTimer, collect, from_sse, iter_events
 from claude_stream.__main__ import main
 from claude_stream.testing import Recording, message_events, replay_client
 from tests.clocks import Clock
@@ -280,11 +281,11 @@ CHECKED: dict[str, tuple[bytes | Recording, str]] = {
     "README.md": (b"# Title\n", r"ValueError: README\.md is no recording, for it begins with '# Title': .*"),
     "mark.sse": (
         BODIES["byte order mark"],
-        r"create\(stream=True\), where the SDK decodes: StreamProtocolError: .*; open_stream, replay: complete; .*",
+        r"create\(stream=True\), where the SDK decodes: StreamProtocolError: .*; open_stream, from_sse: complete; .*",
     ),
     "float.sse": (
         BODIES["index is a float"],
-        r"create\(stream=True\), where the SDK decodes: complete; .*; open_stream, replay: StreamProtocolError: .*",
+        r"create\(stream=True\), where the SDK decodes: complete; .*; open_stream, from_sse: StreamProtocolError: .*",
     ),
 }
 
@@ -309,6 +310,31 @@ def test_check_says_one_line_of_each_file(capfd: pytest.CaptureFixture[str]) -> 
     for line, (name, (_, says)) in zip(lines, CHECKED.items()):
         assert re.fullmatch(f"{re.escape(name)}: {says}", line), line
     assert captured.err == ""
+
+
+@pytest.mark.parametrize("name", BODIES)
+def test_check_reads_as_the_library_does(tmp_path: Path, capfd: pytest.CaptureFixture[str], name: str) -> None:
+    """It says how `collect` ends on both ways in: once where they agree, and each of them where they do not."""
+    path = tmp_path / "body.sse"
+    path.write_bytes(BODIES[name])
+    typed = _end_of(lambda: replay_client(path).messages.create(**REQUEST, stream=True))
+    own = _end_of(lambda: from_sse([BODIES[name]]))
+    assert main(["check", str(path)]) == (0 if typed == own == "complete" else 1)
+    says = capfd.readouterr().out.removeprefix(f"{path}: ")
+    if (typed == "complete") is (own == "complete"):
+        assert says.startswith((typed, own))
+        assert "open_stream" not in says
+    else:
+        assert says.startswith(f"create(stream=True), where the SDK decodes: {typed}")
+        assert f"; open_stream, from_sse: {own}" in says
+
+
+def _end_of(source: Callable[[], Any]) -> str:
+    try:
+        collect(source())
+    except anthropic.APIError as exc:
+        return type(exc).__name__
+    return "complete"
 
 
 @pytest.mark.usefixtures("checked")

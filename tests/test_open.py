@@ -10,6 +10,7 @@ from typing import Any
 import anthropic
 import pydantic
 import pytest
+from anthropic.lib import streaming as sdk
 
 from claude_stream import (
     StreamConnectionError,
@@ -17,10 +18,11 @@ from claude_stream import (
     StreamTimeoutError,
     StreamTruncatedError,
     open_stream,
+    wrap_client,
 )
 from claude_stream._open import _as_dicts
 from claude_stream.testing import Recording, message_events
-from tests.support import ASYNC_MODES, REQUEST, Mode, open_and_read
+from tests.support import ASYNC_MODES, REQUEST, Mode, done, entered, in_every_mode, open_and_read
 from tests.support import open_and_read_in as read
 
 HELLO = Recording.from_events(message_events("Hello, world!"))
@@ -88,6 +90,34 @@ def test_every_way_to_name_the_client(mode: Mode, target: str) -> None:
     assert text == "Hello, world!"
     name = type(stream.current_message_snapshot).__name__
     assert name.startswith("ParsedBetaMessage" if "beta" in target else "ParsedMessage")
+
+
+MANAGERS: list[type] = [
+    sdk.MessageStreamManager,
+    sdk.BetaMessageStreamManager,
+    sdk.AsyncMessageStreamManager,
+    sdk.BetaAsyncMessageStreamManager,
+]
+STREAMS: list[type] = [sdk.MessageStream, sdk.BetaMessageStream, sdk.AsyncMessageStream, sdk.BetaAsyncMessageStream]
+
+
+@pytest.mark.parametrize("way", ["open_stream", "wrapped"])
+@pytest.mark.parametrize("beta", [False, True], ids=["stable", "beta"])
+@in_every_mode
+async def test_isinstance_finds_the_sdks_class(mode: Mode, beta: bool, way: str) -> None:
+    """Manager and stream are instances of just the SDK's class of their colour and kind, also while nothing is read."""
+    client = mode.client(HELLO, HELLO)
+    if way == "wrapped":
+        client = wrap_client(client)
+    messages = client.beta.messages if beta else client.messages
+    manager = messages.stream(**REQUEST) if way == "wrapped" else open_stream(messages, **REQUEST)
+    expected = 2 * mode.is_async + beta
+    assert [cls for cls in MANAGERS if isinstance(manager, cls)] == [MANAGERS[expected]]
+    async with entered(manager) as stream:
+        assert [cls for cls in STREAMS if isinstance(stream, cls)] == [STREAMS[expected]]
+    opened = await done(manager.open())
+    assert [cls for cls in STREAMS if isinstance(opened, cls)] == [STREAMS[expected]]
+    await done(opened.close())
 
 
 def test_response_and_ids(mode: Mode) -> None:

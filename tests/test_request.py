@@ -5,6 +5,7 @@ from __future__ import annotations
 import importlib
 import inspect
 import types
+import typing
 import warnings
 from typing import Any
 
@@ -234,3 +235,21 @@ def test_the_typed_parameters_are_those_of_create(beta: bool) -> None:
     ours = {"strict", "restarts", "first_timeout", "idle_timeout", "silent_timeout"}
     assert theirs - {*typed.__annotations__} == set()
     assert {*typed.__annotations__} - theirs - ours <= {"temperature", "top_k", "top_p"}
+
+
+@pytest.mark.parametrize("beta", [False, True], ids=["stable", "beta"])
+def test_the_typed_parameters_can_be_left_out_as_those_of_create(beta: bool) -> None:
+    """What takes `omit`, and what takes None, in the SDK's signature does so in our types, and nothing else does."""
+    if SDK < (2, 12):
+        pytest.skip("the types are those of a newer SDK")
+    from claude_stream import _params
+
+    typed = typing.get_type_hints(_params.BetaParams if beta else _params.Params)
+    messages = type(CLIENT.beta.messages if beta else CLIENT.messages)
+    theirs = typing.get_type_hints(messages.create)
+    written = {name for name in typed.keys() & theirs.keys() if typed[name] is not Any}  # which takes everything
+    assert "tool_choice" in written
+    for kind in (anthropic.Omit, type(None)):
+        assert {name for name in written if kind in typing.get_args(typed[name])} == {
+            name for name in written if kind in typing.get_args(theirs[name])
+        }

@@ -3,16 +3,19 @@
 from __future__ import annotations
 
 import inspect
+from collections.abc import Callable
 from typing import Any
 
 import anthropic
+import pydantic
 import pytest
 import wrapt
 
 from claude_stream import StreamTruncatedError, open_stream, wrap_client
-from claude_stream._open import StreamManager
-from claude_stream.testing import Recording, message_events, replay_client
-from tests.support import REQUEST, Mode
+from claude_stream._open import AsyncStreamManager, StreamManager
+from claude_stream.testing import Recording, async_replay_client, message_events, replay_client
+from tests.nets import http_of_the_sdk
+from tests.support import REQUEST, Either, Mode, done, entered, in_every_mode
 from tests.support import open_and_read_in as read
 
 HELLO = Recording.from_events(message_events("Hello, world!"))
@@ -127,7 +130,7 @@ def test_wrapping_twice(mode: Mode) -> None:
 
 
 def test_everything_else_is_the_sdks(mode: Mode) -> None:
-    """`create`, raw responses and the tool runner are as before."""
+    """`create(stream=True)` gives the SDK's stream, and what makes raw responses is of the SDK's class."""
     client = mode.client(HELLO, HELLO)
     wrapped = wrap_client(client)
     assert type(wrapped.messages.with_raw_response) is type(client.messages.with_raw_response)
@@ -139,6 +142,55 @@ def test_everything_else_is_the_sdks(mode: Mode) -> None:
         await stream.close() if mode.is_async else stream.close()
 
     mode.run(main) if mode.is_async else Mode("asyncio").run(main)
+
+
+class City(pydantic.BaseModel):
+    """What the model is asked for."""
+
+    name: str
+
+
+@pytest.mark.filterwarnings("ignore::DeprecationWarning")  # older SDKs: of their own output_format
+@pytest.mark.parametrize("beta", [False, True], ids=["stable", "beta"])
+@in_every_mode
+async def test_other_calls_give_what_they_give_on_the_plain_client(mode: Mode, beta: bool) -> None:
+    """Parsed messages, counted tokens, raw and streamed responses, and the requests for them, are the same."""
+    answer = Recording.from_events(message_events('{"name": "Paris"}'))
+    counted = Recording((b'{"input_tokens": 7}',), content_type="application/json")
+
+    def client() -> Any:
+        replaying = async_replay_client if mode.is_async else replay_client
+        return replaying(choose=lambda request: counted if request.path.endswith("/count_tokens") else answer)
+
+    plain, own = client(), client()
+    wrapped = wrap_client(own)
+    theirs, ours = [await _other_calls(made.beta if beta else made) for made in (plain, wrapped)]
+    assert ours == theirs
+    assert ours["parse"][1].parsed_output == City(name="Paris")
+    assert ours["count_tokens"][1].input_tokens == 7
+    assert ours["raw"][1][1].content[0].text == '{"name": "Paris"}'
+    assert ours["streaming"][1][1] == answer.body()
+    assert [(sent.path, sent.body, sent.headers) for sent in own.requests] == [
+        (sent.path, sent.body, sent.headers) for sent in plain.requests
+    ]
+    assert len(own.requests) == 4
+
+
+async def _other_calls(client: Any) -> dict[str, tuple[type, Any]]:
+    """Return what each call gives: its type, and what there is to compare."""
+    messages = client.messages
+    parsed = await done(messages.parse(**REQUEST, output_format=City))
+    counted = await done(messages.count_tokens(model="any", messages=[]))
+    raw = await done(messages.with_raw_response.create(**REQUEST))
+    async with entered(messages.with_streaming_response.create(**REQUEST, stream=True)) as streaming:
+        body = [chunk async for chunk in Either(streaming.iter_bytes())]
+        streamed = dict(streaming.headers), b"".join(body)
+    return {
+        "parse": (type(parsed), parsed),
+        "count_tokens": (type(counted), counted),
+        "raw": (type(raw), (dict(raw.headers), await done(raw.parse()))),
+        "streaming": (type(streaming), streamed),
+    }
 
 
 def test_a_subclass_with_its_own_constructor() -> None:
@@ -235,6 +287,118 @@ def test_a_key_that_is_set_later_reaches_every_resource(use: Any) -> None:
     assert _key_in(client.requests[-1]) == "later"
 
 
+async def _entered(manager: Any) -> None:
+    async with entered(manager):
+        pass
+
+
+USES: dict[str, Callable[[Any], Any]] = {
+    "stream": lambda client: _entered(client.messages.stream(**REQUEST)),
+    "beta stream": lambda client: _entered(client.beta.messages.stream(**REQUEST)),
+    "create": lambda client: client.messages.create(**REQUEST),
+    "beta": lambda client: client.beta.messages.create(**REQUEST),
+    "models": lambda client: client.models.list(),
+    "raw": lambda client: client.messages.with_raw_response.create(**REQUEST),
+    "raw client": lambda client: client.with_raw_response.messages.create(**REQUEST),
+    "tool runner": lambda client: client.beta.messages.tool_runner(**REQUEST, tools=[]).until_done(),
+    "tool runner, streamed": lambda client: _first(client.beta.messages.tool_runner(**REQUEST, tools=[], stream=True)),
+}
+
+
+async def _first(runner: Any) -> None:
+    async for stream in Either(runner):
+        await done(stream.until_done())
+
+
+class Down:
+    """A real client of a server that is down, and what it was asked, but for headers that name the SDK's helper."""
+
+    def __init__(self, mode: Mode, **options: Any) -> None:
+        package = http_of_the_sdk()
+        transport = package.MockTransport(self._respond)
+        http_client = (package.AsyncClient if mode.is_async else package.Client)(transport=transport)
+        cls = anthropic.AsyncAnthropic if mode.is_async else anthropic.Anthropic
+        self.client: Any = cls(api_key="first", max_retries=1, http_client=http_client, **options)
+        self._package, self._asked = package, list[Any]()
+
+    def _respond(self, request: Any) -> Any:
+        headers = {k: v for k, v in request.headers.items() if not k.startswith(HELPER_HEADERS)}
+        self._asked.append((str(request.url), headers, request.extensions["timeout"]))
+        return self._package.Response(529, headers={"retry-after-ms": "1"}, json={})
+
+    async def asked(self, client: Any) -> dict[str, list[Any]]:
+        """Return the requests of each use of a client: URL, headers, and timeout, once for each try."""
+        found = {}
+        for name, use in USES.items():
+            self._asked = []
+            with pytest.raises(anthropic.APIStatusError):
+                await done(use(client))
+            found[name] = self._asked
+        return found
+
+
+HELPER_HEADERS = ("x-stainless-helper-method", "x-stainless-stream-helper", "x-stainless-raw-response")
+
+
+@pytest.mark.parametrize("path", ["", "with_options", "copy"])
+@pytest.mark.parametrize(
+    "later",
+    [
+        {"api_key": "later"},
+        {"api_key": None, "auth_token": "later"},
+        {"base_url": "https://later.test/below/"},
+        {"timeout": 7.0},
+        {"max_retries": 0},
+    ],
+    ids=["api_key", "auth_token", "base_url", "timeout", "max_retries"],
+)
+@in_every_mode
+async def test_what_is_set_later_holds_as_on_the_plain_client(mode: Mode, later: dict[str, Any], path: str) -> None:
+    """Each request is that of a plain client on which the same was set, and those of the original stay as they were."""
+    down = Down(mode)
+    before = await down.asked(down.client)
+    wrapped = wrap_client(down.client)
+    plain = Down(mode)
+    for name, value in later.items():
+        setattr(wrapped, name, value)
+        setattr(plain.client, name, value)
+    ours, theirs = ((getattr(client, path)() if path else client) for client in (wrapped, plain.client))
+    expected = await plain.asked(theirs)
+    assert not [name for name in USES if expected[name] == before[name]]
+    assert await down.asked(ours) == expected
+    assert await down.asked(down.client) == before
+
+
+# -- clients with another kind of authorization --
+
+
+@pytest.mark.parametrize("path", ["", "with_options", "copy"])
+@pytest.mark.parametrize("first", ["scoped", "wrapped"])
+@in_every_mode
+async def test_a_scoped_client_keeps_its_headers(mode: Mode, first: str, path: str) -> None:
+    """The bearer of the SDK's helpers goes out alone, with the client's own headers, whichever is done first."""
+    scopes = pytest.importorskip("anthropic.lib._scoped_client")
+    down = Down(mode, default_headers={"x-team": "blue"})
+
+    def scoped(client: Any) -> Any:
+        made = scopes._copy_client_with_bearer_auth(client, auth_token="scoped", helper="environments-worker")
+        if hasattr(scopes, "copy_scoped_client"):
+            made = scopes.copy_scoped_client(made, open_telemetry=False)
+        return made
+
+    theirs = scoped(down.client)
+    ours = wrap_client(theirs) if first == "scoped" else scoped(wrap_client(down.client))
+    assert isinstance(ours.messages.stream(**REQUEST), StreamManager | AsyncStreamManager)
+    theirs, ours = ((getattr(client, path)(max_retries=0) if path else client) for client in (theirs, ours))
+    asked = await down.asked(ours)
+    for requests in asked.values():
+        for _, headers, _ in requests:
+            assert (headers["authorization"], headers["x-team"]) == ("Bearer scoped", "blue")
+            assert "environments-worker" in headers["x-stainless-helper"]
+            assert "x-api-key" not in headers
+    assert asked == await down.asked(theirs)
+
+
 def test_the_tool_runner_streams_as_the_sdk_does_with_what_is_set_later(mode: Mode) -> None:
     """It reads the SDK's own streams, on a client that has the new key."""
     client = mode.client(HELLO)
@@ -313,6 +477,31 @@ def test_patching_a_wrapped_client_shows_each_call_once(mode: Mode) -> None:
     assert read(mode, lambda: wrapped.messages.stream(**REQUEST))[1] == "Hello, world!"
     assert read(mode, lambda: stream(**REQUEST))[1] == "Hello, world!"
     assert seen == ["stream"]
+
+
+def test_a_patch_of_create_alone_on_a_wrapped_client(mode: Mode) -> None:
+    """Who patches `create` of a wrapped client, and nothing else, sees the calls of `stream`."""
+    wrapped = wrap_client(mode.client(HELLO, HELLO))
+    seen = []
+
+    def patch(messages: Any, name: str) -> None:
+        create = messages.create
+
+        def patched(**params: Any) -> Any:
+            seen.append((name, params["stream"]))
+            return create(**params)
+
+        async def async_patched(**params: Any) -> Any:
+            seen.append((name, params["stream"]))
+            return await create(**params)
+
+        messages.create = async_patched if mode.is_async else patched
+
+    patch(wrapped.messages, "stable")
+    patch(wrapped.beta.messages, "beta")
+    assert read(mode, lambda: wrapped.messages.stream(**REQUEST))[1] == "Hello, world!"
+    assert read(mode, lambda: wrapped.beta.messages.stream(**REQUEST))[1] == "Hello, world!"
+    assert seen == [("stable", True), ("beta", True)]
 
 
 def test_a_client_of_an_sdk_without_middleware(mode: Mode) -> None:

@@ -40,6 +40,9 @@ def wrap_client(
     and the like are wrapped as well. Everything else, ``create`` and the tool runner included, is the SDK's, or what
     stood there before, if somebody had patched it. The options are those of `open_stream`.
 
+    A type checker sees the SDK's types: for it, the streams have no ``usage``, ``parts()`` and so on; use `open_stream`
+    for them.
+
     Raises:
         TypeError: if this is no client of the SDK.
 

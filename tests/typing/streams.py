@@ -6,9 +6,14 @@ import anthropic
 import pydantic
 from anthropic import omit
 from anthropic.lib import streaming as sdk
-from anthropic.lib.bedrock import AnthropicBedrock, AnthropicBedrockMantle, AsyncAnthropicBedrockMantle
+from anthropic.lib.bedrock import (
+    AnthropicBedrock,
+    AnthropicBedrockMantle,
+    AsyncAnthropicBedrock,
+    AsyncAnthropicBedrockMantle,
+)
 from anthropic.lib.streaming import ParsedMessageStreamEvent
-from anthropic.lib.vertex import AnthropicVertex
+from anthropic.lib.vertex import AnthropicVertex, AsyncAnthropicVertex
 from anthropic.types import MessageParam, ParsedMessage, ToolUseBlock
 from anthropic.types.beta.parsed_beta_message import ParsedBetaMessage
 from typing_extensions import assert_type
@@ -89,7 +94,12 @@ def platforms(
     foundry: anthropic.AnthropicFoundry,
     aws: anthropic.AnthropicAWS,
     google: anthropic.AnthropicGoogleCloud,
+    async_bedrock: AsyncAnthropicBedrock,
     async_mantle: AsyncAnthropicBedrockMantle,
+    async_vertex: AsyncAnthropicVertex,
+    async_foundry: anthropic.AsyncAnthropicFoundry,
+    async_aws: anthropic.AsyncAnthropicAWS,
+    async_google: anthropic.AsyncAnthropicGoogleCloud,
 ) -> None:
     """Every client of the SDK will do, and so will its messages, stable and beta."""
     for client in (bedrock, mantle, vertex, foundry, aws, google):
@@ -101,10 +111,15 @@ def platforms(
         assert_type(of_messages, MessageStream[ParsedMessage[None]])
     with open_stream(bedrock.beta, model="claude-x", max_tokens=1, messages=[], output_format=City) as of_beta:
         assert_type(of_beta, MessageStream[ParsedBetaMessage[City]])
-    assert_type(
-        open_stream(async_mantle, model="claude-x", max_tokens=1, messages=question),
-        AsyncStreamManager[ParsedMessage[None]],
-    )
+    for async_client in (async_bedrock, async_mantle, async_vertex, async_foundry, async_aws, async_google):
+        assert_type(
+            open_stream(async_client, model="claude-x", max_tokens=1, messages=question),
+            AsyncStreamManager[ParsedMessage[None]],
+        )
+        assert_type(
+            open_stream(async_client.beta.messages, model="claude-x", max_tokens=1, messages=[]),
+            AsyncStreamManager[ParsedBetaMessage[None]],
+        )
 
 
 def omitted() -> None:
@@ -145,6 +160,10 @@ async def takes_the_sdks_async(stream: sdk.AsyncMessageStream[None]) -> None:
     """The same for an async one."""
 
 
+async def takes_the_sdks_async_beta(stream: sdk.BetaAsyncMessageStream[City]) -> None:
+    """The same for an async one of beta."""
+
+
 async def ours_for_theirs() -> None:
     """Our streams are taken where the SDK's are."""
     with open_stream(client, model="claude-x", max_tokens=1, messages=question, output_format=City) as stream:
@@ -158,6 +177,10 @@ async def ours_for_theirs() -> None:
         takes_the_sdks_beta(beta)
     async with open_stream(aclient, model="claude-x", max_tokens=1, messages=question) as astream:
         await takes_the_sdks_async(astream)
+    async with open_stream(
+        aclient.beta.messages, model="claude-x", max_tokens=1, messages=[], output_format=City
+    ) as abeta:
+        await takes_the_sdks_async_beta(abeta)
     opened = open_stream(client, model="claude-x", max_tokens=1, messages=question).open()
     assert_type(opened, MessageStream[ParsedMessage[None]])
     aopened = await open_stream(aclient, model="claude-x", max_tokens=1, messages=question).open()

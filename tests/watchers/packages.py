@@ -388,7 +388,8 @@ class Opik(Package):
     known = ("wrap_first/*",)
     note = (
         "Put on a wrapped client, it takes our stream's manager for the SDK's, whose class it patches, and its record "
-        "never ends. So put it on first."
+        "never ends. That is worse than before our streams were instances of the SDK's classes, when the record ended "
+        "at once, as a success with no text and no tokens. So put it on first: `wrap_client(track_anthropic(client))`."
     )
 
     def start(self) -> None:

@@ -6,6 +6,8 @@ The law: each row of the table is a test here, which looks at both sides, and ea
 from __future__ import annotations
 
 import contextlib
+import dataclasses
+import json
 import re
 from collections.abc import Callable
 from pathlib import Path
@@ -136,15 +138,40 @@ def _() -> None:
     assert final(ours()).model == "claude-b"
 
 
-@row("fields of a `message_delta` beside its usage, such as `container` and `context_management`, with SDK 0.x")
+@row("fields of a `message_delta` beside its usage, such as `context_management`, read without beta")
 def _() -> None:
     delta = {**HELLO[-2], "context_management": {"applied_edits": []}}
     delta["delta"] = {**delta["delta"], "container": {"id": "c", "expires_at": "2026-01-01T00:00:00Z"}}
     theirs, ours = sides([*HELLO[:-2], delta, HELLO[-1]])
     message = final(ours()).to_dict()
     assert (message["container"]["id"], message["context_management"]) == ("c", {"applied_edits": []})
-    if WITH_TODAYS_HELPER.args == (True,):
-        assert "context_management" not in final(theirs()).to_dict()
+    message = final(theirs()).to_dict()
+    assert "context_management" not in message
+    assert ("container" in message) is (WITH_TODAYS_HELPER.args == (False,))
+
+
+@row("`citations` that were not sent, read without beta")
+def _() -> None:
+    theirs, ours = sides(HELLO)
+    assert "citations" not in final(ours()).content[0].to_dict()
+    assert ("citations" in final(theirs()).content[0].to_dict()) is (WITH_TODAYS_HELPER.args == (True,))
+
+
+@row("a later `message_delta` whose `stop_reason` is null")
+def _() -> None:
+    later = {**HELLO[-2], "delta": {"stop_reason": None, "stop_sequence": None}}
+    theirs, ours = sides([*HELLO[:-1], later, HELLO[-1]])
+    assert final(theirs()).stop_reason is None
+    assert final(ours()).stop_reason == "end_turn"
+
+
+@row("a `message_delta` without `usage`")
+def _() -> None:
+    theirs, ours = sides([*HELLO[:-2], {k: v for k, v in HELLO[-2].items() if k != "usage"}, HELLO[-1]])
+    with pytest.raises(AttributeError):
+        final(theirs())
+    message = final(ours())
+    assert (message.stop_reason, message.usage) == ("end_turn", anthropic.types.Usage(**HELLO[0]["message"]["usage"]))
 
 
 @row("malformed tool input")
@@ -203,6 +230,36 @@ def _() -> None:
         final(ours())
     if WITH_TODAYS_HELPER.args == (False,):
         assert final(theirs()).stop_reason == "end_turn"
+
+
+@row("an index that does not exist")
+def _() -> None:
+    theirs, ours = sides([*HELLO[:3], {**HELLO[2], "index": 3}, *HELLO[3:]])
+    with pytest.raises(IndexError):
+        final(theirs())
+    with pytest.raises(StreamProtocolError, match="block 3 is not open"):
+        final(ours())
+
+
+@row("data that is no JSON")
+def _() -> None:
+    theirs, ours = sides(HELLO, change=lambda recording: _with_last_data(recording, b"data: {'type': 1}\n\n"))
+    with pytest.raises(json.JSONDecodeError):
+        final(theirs())
+    with pytest.raises(StreamProtocolError, match="not valid JSON"):
+        final(ours())
+
+
+def _with_last_data(recording: Recording, data: bytes) -> Recording:
+    name, *_ = recording.chunks[-1].partition(b"data:")
+    return dataclasses.replace(recording, chunks=(*recording.chunks[:-1], name + data))
+
+
+@row("a last event without its blank line")
+def _() -> None:
+    theirs, ours = sides(HELLO, change=lambda recording: Recording((recording.body().rstrip(b"\n"),)))
+    assert kinds(theirs())[-1] == "message_delta"
+    assert kinds(ours())[-1] == "message_stop"
 
 
 # -- ends --

@@ -516,6 +516,29 @@ async def test_a_wrapped_client_raises_ours(mode: Mode, platform: Platform) -> N
         assert caught.value.partial is not None
 
 
+@in_every_mode
+async def test_a_wrapped_client_of_google_cloud_keeps_its_headers(mode: Mode) -> None:
+    """Its token and its own headers go out, and no key of Anthropic's, also from the clients made of it."""
+    options = {"project": "p", "location": "us-east5", "workspace_id": "w", "token_provider": lambda: "token"}
+    platform = available(dataclasses.replace(GOOGLE_CLOUD, options=options))
+    requests: list[Any] = []
+    original = platform.make(mode, platform.body(EVENTS), requests, default_headers={"x-team": "blue"})
+    wrapped = wrap_client(original)
+    for client in (original, wrapped, wrapped.with_options(), wrapped.copy()):
+        for messages in (client.messages, client.beta.messages):
+            async with entered(messages.stream(**REQUEST)) as stream:
+                assert isinstance(stream, AsyncMessageStream if mode.is_async else MessageStream) is (
+                    client is not original
+                )
+                await done(stream.until_done())
+        await done((await done(client.messages.create(**REQUEST, stream=True))).close())
+    assert len(requests) == 12
+    for request in requests:
+        assert (request.headers["authorization"], request.headers["x-team"]) == ("Bearer token", "blue")
+        assert "x-api-key" not in request.headers
+        assert request.url.path == platform.path
+
+
 # -- aiohttp --
 
 
