@@ -135,7 +135,7 @@ class ToolInput:
         >>> from claude_stream import iter_tool_inputs
         >>> for piece in iter_tool_inputs(tool_events):
         ...     print(piece.name, repr(piece.delta), piece.snapshot)
-        get_weather '{"city": "Pa' {'city': 'Pa'}
+        get_weather '{"city": "Pa' {}
         get_weather 'ris"}' {'city': 'Paris'}
     """
 
