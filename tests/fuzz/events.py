@@ -246,7 +246,8 @@ def _inputs(outcome: Outcome, stream: Given) -> None:
         raw[item.index] = raw.get(item.index, "") + item.delta
         assert item.text == raw[item.index]
     expected = {index: content.raw for index, content in enumerate(stream.expected.content)}
-    assert all(raw.get(index, "") == text for index, text in expected.items()), "pieces of an input are missing"
+    complete = all(raw.get(index, "") == text for index, text in expected.items())
+    assert complete or stream.weird, "pieces of an input are missing"
     for item in outcome.items[-1:]:
         _assert_snapshot(item)
 

@@ -45,12 +45,12 @@ class ReplayRequest:
     headers: Mapping[str, str]
     """The headers, under lower-case names."""
 
-    _responses: list[Any] = dataclasses.field(default_factory=list, repr=False, compare=False)  # one, when sent
+    _sent: list[Any] = dataclasses.field(default_factory=list[Any], repr=False, compare=False)  # the response, then
 
     @property
     def closed(self) -> bool:
         """Whether the response is closed: read to its end, or given up, as it has to be when a browser has left."""
-        return any(response.is_closed for response in self._responses)
+        return any(response.is_closed for response in self._sent)
 
 
 class Options(TypedDict, total=False):
@@ -201,13 +201,14 @@ class _Player:
 
     def __call__(self, request: Any) -> Any:
         content: bytes = request.content
-        asked = ReplayRequest(request.url.path, json.loads(content) if content else {}, dict(request.headers))
+        sent: list[Any] = []
+        asked = ReplayRequest(request.url.path, json.loads(content) if content else {}, dict(request.headers), sent)
         self.requests.append(asked)
         recording = playable(self._choose(asked), self._speed)
         if asked.path.endswith("/messages") and not asked.body.get("stream"):
             recording = unstreamed(recording)
-        asked._responses.append(answer(self._package, recording, self._speed))
-        return asked._responses[0]
+        sent.append(answer(self._package, recording, self._speed))
+        return sent[0]
 
 
 class ClaudeReplay:
