@@ -1,21 +1,24 @@
 """Environments for other Pythons and other SDKs: made, filled, and run in.
 
-The law: an interpreter is a command, and may have a prefix, such as ``chroot FOLDER``. What the prefix leads to sees
-the project and the environment under the same paths as we do. An environment is made from nothing each time.
+The law: nothing that is downloaded or installed goes into this project's tree. A `Python` is a command, and may have a
+prefix, such as ``chroot FOLDER``. What the prefix leads to sees the project and the environment under the same paths
+as we do, and its environment is made from nothing each time.
 """
 
 from __future__ import annotations
 
 import dataclasses
 import json
+import os
 import shlex
 import shutil
 import subprocess
 import sys
+import venv
 from collections.abc import Sequence
 from pathlib import Path
 
-from tests.sdk_suite.environment import PROJECT, UnreachableError, install
+PROJECT = Path(__file__).parents[1]
 
 TIMEOUT = 3600.0
 """Seconds that one command may take."""
@@ -31,6 +34,51 @@ for name in sys.argv[1:]:
         pass
 print(json.dumps(found))
 """
+
+
+INSTALLING = 600.0
+"""Seconds that pip may take for one download or installation."""
+
+
+def cache(name: str) -> Path:
+    """Return the folder for what a command downloads and installs."""
+    return Path(os.environ.get("XDG_CACHE_HOME") or Path.home() / ".cache") / "claude-stream" / name
+
+
+def make_venv(folder: Path) -> Path:
+    """Return the Python of a virtual environment, made there if there is none."""
+    python = folder / ("Scripts" if os.name == "nt" else "bin") / "python"
+    if not python.exists():
+        venv.create(folder, with_pip=True)
+    return python
+
+
+def install(python: Path, *what: str) -> None:
+    """Install packages for a Python: with uv where it is present, which is quicker, or else with pip."""
+    uv = shutil.which("uv")
+    command = [uv, "pip", "install", f"--python={python}"] if uv else [python, "-m", "pip", "install"]
+    run_pip([*command, "--quiet", *what])
+
+
+class UnreachableError(Exception):
+    """Pip could not get something: the package index did not answer, or does not have it."""
+
+
+def run_pip(command: Sequence[object]) -> None:
+    """Run a command of pip's or uv's.
+
+    Raises:
+        UnreachableError: if it fails.
+    """
+    said = " ".join(map(str, command))
+    try:
+        ran = subprocess.run(
+            [str(part) for part in command], check=False, capture_output=True, text=True, timeout=INSTALLING
+        )
+    except subprocess.TimeoutExpired:
+        raise UnreachableError(f"no answer in {INSTALLING:g} s: {said}") from None
+    if ran.returncode:
+        raise UnreachableError(f"{said}:\n{ran.stdout[-2000:]}{ran.stderr[-2000:]}")
 
 
 @dataclasses.dataclass(frozen=True)

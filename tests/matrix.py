@@ -33,9 +33,8 @@ from pathlib import Path
 
 from packaging.requirements import Requirement
 
-from tests.environments import HERE, PROJECT, Python, on_the_path
-from tests.sdk_suite.environment import cache
-from tests.sdk_suite.table import write
+from tests.environments import HERE, PROJECT, Python, cache, on_the_path
+from tests.pages import write
 
 PYTHONS = tuple(f"python3.{minor}" for minor in range(10, 16))
 

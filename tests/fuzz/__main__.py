@@ -14,9 +14,10 @@ import shlex
 import sys
 from pathlib import Path
 
-from tests.fuzz.page import section, write
+from tests.fuzz.page import section
 from tests.fuzz.run import TARGETS, Result, run
 from tests.fuzz.seeds import streams
+from tests.pages import write
 
 EXAMPLES = 200_000
 
@@ -41,7 +42,8 @@ def main() -> int:
         # Where the recordings lie on this machine is nobody's business.
         words = ["FOLDER" if word == str(options.recordings) else word for word in sys.argv[1:]]
         counts = {"seed": options.seed, "seeds": len(seeds), "recordings": len(seeds) - built}
-        write(options.write, section(results, **counts, command=shlex.join(["python", "-m", "tests.fuzz", *words])))
+        command = shlex.join(["python", "-m", "tests.fuzz", *words])
+        write(options.write, "fuzz", section(results, **counts, command=command))
     return int(any(result.failures for result in results))
 
 

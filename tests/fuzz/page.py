@@ -9,16 +9,12 @@ from __future__ import annotations
 import datetime as dt
 import platform
 from collections.abc import Sequence
-from pathlib import Path
 
 import anthropic
 import jiter
 import pydantic
 
 from tests.fuzz.run import Result
-
-_BEGIN, _END = "<!-- fuzz: written by python -m tests.fuzz --write -->", "<!-- /fuzz -->"
-_PAGE = "# Reliability\n\nWhat was done to find faults, and what was found. Each section is written by its command.\n"
 
 MENDED = {
     "a number of more than 4300 digits as the index of an event, or in an `error` event, was a `ValueError`": (
@@ -105,11 +101,3 @@ def section(results: Sequence[Result], *, seed: int, seeds: int, recordings: int
         mended="\n".join(f"- {what} ({where});" for what, where in MENDED.items()),
         failures="\nFound, and not mended yet:\n\n" + "\n".join(found) + "\n" if found else "",
     )
-
-
-def write(path: Path, text: str) -> None:
-    """Put the section on the page, which is made if there is none, instead of the last one, or at its end."""
-    page = path.read_text(encoding="utf-8") if path.exists() else _PAGE
-    before, mark, rest = page.partition(_BEGIN)
-    behind = rest.partition(_END)[2] if mark else "\n"
-    path.write_text(f"{before.rstrip()}\n\n{_BEGIN}\n{text}{_END}{behind}", encoding="utf-8")

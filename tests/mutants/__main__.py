@@ -21,7 +21,7 @@ from pathlib import Path
 from tests.mutants import table
 from tests.mutants.make import Mutant, mutants_of
 from tests.mutants.run import Module, run
-from tests.sdk_suite.table import write
+from tests.pages import write
 
 ROOT = Path(__file__).parents[2]
 PACKAGE = ROOT / "src" / "claude_stream"

@@ -18,10 +18,12 @@ import time
 from collections.abc import Sequence
 from pathlib import Path
 
+from tests.environments import cache
+from tests.pages import write
 from tests.sdk_suite.compare import Outcome, differences, judge
-from tests.sdk_suite.environment import Environment, cache
+from tests.sdk_suite.environment import Environment
 from tests.sdk_suite.reasons import REASONS
-from tests.sdk_suite.table import Run, counts, section, write
+from tests.sdk_suite.table import Run, counts, section
 
 SDKS = ("0.110.0", "1.0.0", "2.12.0")
 

@@ -8,18 +8,16 @@ from __future__ import annotations
 
 import dataclasses
 import os
-import shutil
 import subprocess
 import sys
 import tarfile
 import tempfile
-import venv
 from collections.abc import Sequence
 from pathlib import Path
 
+from tests.environments import PROJECT, install, make_venv, run_pip
 from tests.sdk_suite.compare import Outcome, outcomes
 
-PROJECT = Path(__file__).parents[2]
 PLUGIN = Path(__file__).parent / "plugin"
 
 PACKAGES = (
@@ -70,34 +68,6 @@ TIMEOUT = 1800.0
 """Seconds that one run of pytest may take."""
 
 
-INSTALLING = 600.0
-"""Seconds that pip may take for one download or installation."""
-
-
-def cache(name: str) -> Path:
-    """Return the folder for what a command downloads and installs."""
-    return Path(os.environ.get("XDG_CACHE_HOME") or Path.home() / ".cache") / "claude-stream" / name
-
-
-def make_venv(folder: Path) -> Path:
-    """Return the Python of a virtual environment, made there if there is none."""
-    python = folder / ("Scripts" if os.name == "nt" else "bin") / "python"
-    if not python.exists():
-        venv.create(folder, with_pip=True)
-    return python
-
-
-def install(python: Path, *what: str) -> None:
-    """Install packages for a Python: with uv where it is present, which is quicker, or else with pip."""
-    uv = shutil.which("uv")
-    command = [uv, "pip", "install", f"--python={python}"] if uv else [python, "-m", "pip", "install"]
-    _run([*command, "--quiet", *what])
-
-
-class UnreachableError(Exception):
-    """Pip could not get something: the package index did not answer, or does not have it."""
-
-
 @dataclasses.dataclass(frozen=True)
 class Environment:
     """An SDK, its tests, and a Python that has both this library and what those tests need."""
@@ -129,7 +99,7 @@ class Environment:
     def _unpack(self) -> None:
         folder = self.sources.parent
         pip = [self.python, "-m", "pip", "download", "--quiet", "--no-deps", "--no-binary=anthropic"]
-        _run([*pip, f"--dest={folder}", f"anthropic=={self.sdk}"])
+        run_pip([*pip, f"--dest={folder}", f"anthropic=={self.sdk}"])
         with tarfile.open(next(folder.glob("*.tar.gz"))) as archive:
             archive.extractall(folder, filter="data")
 
@@ -161,15 +131,3 @@ class Environment:
             if ran.returncode not in (0, 1):  # all passed, some failed; the rest is no run at all
                 raise RuntimeError(f"pytest ended with {ran.returncode}:\n{ran.stdout[-3000:]}{ran.stderr[-3000:]}")
             return outcomes(report)
-
-
-def _run(command: Sequence[object]) -> None:
-    said = " ".join(map(str, command))
-    try:
-        ran = subprocess.run(
-            [str(part) for part in command], check=False, capture_output=True, text=True, timeout=INSTALLING
-        )
-    except subprocess.TimeoutExpired:
-        raise UnreachableError(f"no answer in {INSTALLING:g} s: {said}") from None
-    if ran.returncode:
-        raise UnreachableError(f"{said}:\n{ran.stdout[-2000:]}{ran.stderr[-2000:]}")

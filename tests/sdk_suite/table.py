@@ -11,7 +11,6 @@ import datetime as dt
 import platform
 from collections.abc import Mapping, Sequence
 from importlib import metadata
-from pathlib import Path
 
 from tests.sdk_suite.compare import Judgement, Outcome
 
@@ -69,17 +68,3 @@ def _reasons(runs: Sequence[Run]) -> list[str]:
         lines += ["", f"**{text}**", ""]
         lines += [f"- `{test}` ({', '.join(versions)})" for test, versions in sorted(tests.items())]
     return lines
-
-
-def write(page: Path, name: str, content: str) -> None:
-    """Put a section between its two marks in a page.
-
-    Raises:
-        ValueError: if the page does not have them once each.
-    """
-    begin, end = f"<!-- {name}: begin -->", f"<!-- {name}: end -->"
-    text = page.read_text(encoding="utf-8")
-    if text.count(begin) != 1 or text.count(end) != 1:
-        raise ValueError(f"{page}: {begin} and {end} must each stand there once")
-    before, rest = text.split(begin)
-    page.write_text(f"{before}{begin}\n\n{content}\n\n{end}{rest.partition(end)[2]}", encoding="utf-8")

@@ -13,7 +13,8 @@ import random
 import sys
 from pathlib import Path
 
-from tests.soak.page import section, write
+from tests.pages import write
+from tests.soak.page import section
 from tests.soak.rounds import keep_one_heap, soak
 
 
@@ -33,7 +34,7 @@ def main() -> int:
     )
     print(f"{report.streams} streams, {len(report.problems)} problems, seed {report.seed}")
     if options.write is not None:
-        write(options.write, section(report, command))
+        write(options.write, "soak", section(report, command))
     return bool(report.problems)
 
 

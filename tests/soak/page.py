@@ -9,14 +9,10 @@ from __future__ import annotations
 import collections
 import datetime as dt
 import platform
-from pathlib import Path
 
 import anthropic
 
 from tests.soak.rounds import AT_A_TIME, Report
-
-_BEGIN, _END = "<!-- soak: written by python -m tests.soak --write -->", "<!-- /soak -->"
-_HEAD = "# Reliability\n\nWhat was done to find faults, and what was found. Each section is written by its command.\n"
 
 _TEXT = """\
 ## Soak
@@ -92,15 +88,6 @@ def section(report: Report, command: str) -> str:
             [[when, each.files, each.threads, each.objects, f"{each.resident / 2**20:.0f} MB"] for when, each in rows],
         ),
     )
-
-
-def write(path: Path, text: str) -> None:
-    """Put the section on the page in the place of the last one, or at its end."""
-    page = path.read_text(encoding="utf-8") if path.exists() else _HEAD
-    text = f"{_BEGIN}\n{text}{_END}"
-    before, begin, rest = page.partition(_BEGIN)
-    after = rest.partition(_END)[2] if begin else "\n"
-    path.write_text(f"{before if begin else before.rstrip() + chr(10) * 2}{text}{after}", encoding="utf-8")
 
 
 def _outcomes(name: str, found: dict[str, collections.Counter[str]]) -> str:

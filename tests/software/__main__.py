@@ -19,8 +19,8 @@ from collections.abc import Mapping, Sequence
 from pathlib import Path
 from typing import Any
 
-from tests.sdk_suite.environment import PROJECT, cache, install, make_venv
-from tests.sdk_suite.table import write
+from tests.environments import PROJECT, cache, install, make_venv
+from tests.pages import write
 from tests.software import cases
 
 PACKAGES: Mapping[str, Sequence[str]] = {

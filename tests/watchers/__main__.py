@@ -10,23 +10,21 @@ from __future__ import annotations
 
 import argparse
 import json
-import os
-import shutil
 import subprocess
 import sys
 import tempfile
-import venv
 from pathlib import Path
 from typing import Any
 
+from tests.environments import PROJECT, UnreachableError, install, make_venv
+from tests.pages import write
 from tests.watchers.packages import PACKAGES
 from tests.watchers.scenarios import Record, Result
-from tests.watchers.table import Outcome, section, write
+from tests.watchers.table import Outcome, section
 from tests.watchers.verdict import surprises
 
-_ROOT = Path(__file__).parents[2]
 _PATIENCE = 900
-"""Seconds for an installation, and for a run: far more than one needs."""
+"""Seconds for a run: far more than one needs."""
 
 
 def main() -> int:
@@ -41,30 +39,19 @@ def main() -> int:
         environments = options.environments or Path(folder)
         outcomes = [_outcome(name, environments.resolve() / name) for name in options.names or PACKAGES]
     if options.write is not None:
-        write(options.write, section(outcomes))
+        write(options.write, "watchers", section(outcomes))
     return int(max([_tell(outcome) for outcome in outcomes]))
 
 
 def _outcome(name: str, environment: Path) -> Outcome:
     print(f"{name} ...", file=sys.stderr, flush=True)
-    python = environment / ("Scripts" if os.name == "nt" else "bin") / "python"
     try:
-        _install(environment, python, [*PACKAGES[name].requirements, "anthropic", "-e", str(_ROOT)])
+        python = make_venv(environment)
+        install(python, *PACKAGES[name].requirements, "anthropic", f"--editable={PROJECT}")
         return run(name, str(python))
-    except subprocess.SubprocessError as exc:
+    except (UnreachableError, subprocess.SubprocessError) as exc:
         said = (getattr(exc, "stderr", "") or str(exc)).strip().splitlines()
         return Outcome(name, {}, [], failure=f"could not be run: {said[-1]:.200}")
-
-
-def _install(environment: Path, python: Path, requirements: list[str]) -> None:
-    if uv := shutil.which("uv"):
-        if not python.exists():
-            _call([uv, "venv", "-q", "--python", sys.executable, str(environment)])
-        _call([uv, "pip", "install", "-q", "-p", str(python), *requirements])
-    else:
-        if not python.exists():
-            venv.create(environment, with_pip=True)
-        _call([str(python), "-m", "pip", "install", "-q", *requirements])
 
 
 def run(name: str, python: str, *ways: str) -> Outcome:
@@ -82,7 +69,7 @@ def run(name: str, python: str, *ways: str) -> Outcome:
 
 
 def _call(command: list[str]) -> str:
-    done = subprocess.run(command, cwd=_ROOT, check=True, capture_output=True, text=True, timeout=_PATIENCE)
+    done = subprocess.run(command, cwd=PROJECT, check=True, capture_output=True, text=True, timeout=_PATIENCE)
     return done.stdout
 
 

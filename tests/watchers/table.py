@@ -9,15 +9,12 @@ import dataclasses
 import datetime as dt
 import platform
 from collections.abc import Callable
-from pathlib import Path
 from typing import Any
 
 from tests.watchers.packages import PACKAGES
 from tests.watchers.scenarios import ENDS, MODES, TEXT, WAYS, Result
 from tests.watchers.verdict import problems
 
-_BEGIN, _END = "<!-- watchers: written by `python -m tests.watchers --write` -->", "<!-- watchers: end -->"
-_PAGE = "# Compatibility\n\nWhat this library was run with, and what came of it.\n"
 _HEAD = """\
 ## Who watches
 
@@ -58,14 +55,6 @@ def section(outcomes: list[Outcome]) -> str:
     parts = [_HEAD.format(date=date, python=platform.python_version(), summary="\n".join(head))]
     parts.extend(_details(outcome) for outcome in outcomes if outcome.results)
     return "\n".join(parts)
-
-
-def write(path: Path, text: str) -> None:
-    """Put the section between its marks in a page, which is made if there is none."""
-    page = path.read_text(encoding="utf-8") if path.exists() else _PAGE
-    before, mark, rest = page.partition(_BEGIN)
-    behind = rest.partition(_END)[2] if mark else "\n"
-    path.write_text(f"{before.rstrip()}\n\n{_BEGIN}\n\n{text.rstrip()}\n\n{_END}{behind}", encoding="utf-8")
 
 
 def _row(outcome: Outcome) -> str:

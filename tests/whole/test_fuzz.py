@@ -13,10 +13,11 @@ from claude_stream.testing import message_events
 from tests.fuzz import run as runner
 from tests.fuzz.events import Case
 from tests.fuzz.mutator import Mutator
-from tests.fuzz.page import section, write
+from tests.fuzz.page import section
 from tests.fuzz.reference import events_in_lines, events_in_sse, fold
 from tests.fuzz.run import TARGETS, Result, run, smaller
 from tests.fuzz.seeds import streams
+from tests.pages import write
 
 SEEDS = streams()
 EXAMPLES = 200
@@ -115,10 +116,10 @@ def test_the_reference_reads_bodies() -> None:
 def test_the_page(tmp_path: Any) -> None:
     """The section is written where it stood, and what others wrote stays."""
     page = tmp_path / "page.md"
-    page.write_text("# Reliability\n\n## Soak\n\nThousands.\n")
+    page.write_text("# Reliability\n\n## Soak\n\nThousands.\n\n<!-- fuzz: begin --><!-- fuzz: end -->")
     for examples in (111, 222):
         results = [Result("from_sse", examples, 3.0, [])]
-        write(page, section(results, seed=7, seeds=11, recordings=0, command="python -m tests.fuzz"))
+        write(page, "fuzz", section(results, seed=7, seeds=11, recordings=0, command="python -m tests.fuzz"))
     text = page.read_text()
     assert "| `from_sse` | 222 | 3 | 0 |" in text
     assert "111" not in text

@@ -9,10 +9,11 @@ from typing import Any
 import anthropic
 import pytest
 
+from tests.pages import write
 from tests.watchers.__main__ import run
 from tests.watchers.packages import PACKAGES
 from tests.watchers.scenarios import ENDS, MODES, OURS, PAUSE, TEXT, Record, Result
-from tests.watchers.table import Outcome, section, write
+from tests.watchers.table import Outcome, section
 from tests.watchers.verdict import problems, surprises
 
 SDK = tuple(int(part) for part in anthropic.__version__.split(".")[:2])
@@ -88,11 +89,12 @@ def test_the_section_of_the_page(tmp_path: Path) -> None:
         Result(way, mode, end, records=[RIGHT]) for way in PACKAGE.ways for mode in MODES for end in ENDS
     ]
     outcome = Outcome("openinference", {PACKAGE.requirements[0]: "1.2", "anthropic": "3.4"}, results)
-    write(page, section([outcome]))
+    page.write_text("<!-- watchers: begin --><!-- watchers: end -->", encoding="utf-8")
+    write(page, "watchers", section([outcome]))
     once = page.read_text(encoding="utf-8")
     assert "| `openinference-instrumentation-anthropic` 1.2, SDK 3.4 | cut, error |" in once
     page.write_text(once + "\nMore.\n", encoding="utf-8")
-    write(page, section([outcome, Outcome("opik", {}, [], failure="could not be run")]))
+    write(page, "watchers", section([outcome, Outcome("opik", {}, [], failure="could not be run")]))
     twice = page.read_text(encoding="utf-8")
     assert twice.count("## Who watches") == 1
     assert twice.endswith("\nMore.\n")

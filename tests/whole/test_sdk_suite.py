@@ -11,12 +11,13 @@ from typing import Any
 
 import pytest
 
-from tests.sdk_suite import environment
+from tests import environments
+from tests.pages import write
 from tests.sdk_suite.__main__ import run
 from tests.sdk_suite.compare import Difference, Outcome, Reason, differences, judge, outcomes
-from tests.sdk_suite.environment import Environment, UnreachableError
+from tests.sdk_suite.environment import Environment
 from tests.sdk_suite.reasons import REASONS
-from tests.sdk_suite.table import Run, section, write
+from tests.sdk_suite.table import Run, section
 from tests.software.__main__ import PACKAGES, problems, row
 from tests.software.cases import agno
 
@@ -115,16 +116,6 @@ def test_the_tables_stand_between_their_marks(tmp_path: Path) -> None:
     assert "old" not in text
 
 
-@pytest.mark.parametrize("marks", ["", "<!-- s: begin -->", "<!-- s: begin --><!-- s: end -->" * 2])
-def test_a_page_without_the_marks_is_refused(marks: str, tmp_path: Path) -> None:
-    """A page that has not each mark once stays as it is."""
-    page = tmp_path / "page.md"
-    page.write_text(marks)
-    with pytest.raises(ValueError, match="must each stand there once"):
-        write(page, "s", "new")
-    assert page.read_text() == marks
-
-
 def answers(**changed: Any) -> dict[str, Any]:
     """Return what a package made of its answers."""
     good = {"chunks": ["Hi"], "end": "ends", "requests": 1, "helpers": ["messages.stream"]}
@@ -154,10 +145,10 @@ def test_a_package_has_its_row() -> None:
 @pytest.mark.process
 def test_some_of_the_sdks_tests(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     """Some of the SDK's own tests, from its sdist: all differences have a reason, and all reasons hold."""
-    monkeypatch.setattr(environment, "INSTALLING", 60.0)
+    monkeypatch.setattr(environments, "INSTALLING", 60.0)
     try:
         made = Environment.make("2.12.0", tmp_path)
-    except UnreachableError as exc:
+    except environments.UnreachableError as exc:
         pytest.skip(f"the SDK's sdist, or what its tests need, cannot be had: {exc!s:.300}")
     done = run(made, ["tests/lib/streaming/test_messages.py", "tests/lib/_parse/test_messages.py"], jobs=0)
     assert done.judgement.good

@@ -2,11 +2,8 @@
 
 from __future__ import annotations
 
-from pathlib import Path
-
 import pytest
 
-from tests.soak import page
 from tests.soak.faults import BODY, EVENTS, FRAMES, _whole_events
 from tests.soak.rounds import soak
 
@@ -26,16 +23,3 @@ def test_streams_over_faulty_connections() -> None:
 def test_the_events_in_front_of_a_place_are_counted() -> None:
     """What must have come in front of a cut is what is whole there."""
     assert [_whole_events(at) for at in (0, len(FRAMES[0]) - 1, len(FRAMES[0]), len(BODY))] == [0, 0, 1, len(EVENTS)]
-
-
-def test_the_section_stands_between_what_others_wrote(tmp_path: Path) -> None:
-    """A page is made if there is none, a section that is there is replaced, and the rest of the page stays."""
-    path = tmp_path / "reliability.md"
-    page.write(path, "FIRST\n")
-    path.write_text(path.read_text() + "\n<!-- fuzz -->\nothers\n")
-    page.write(path, "SECOND\n")
-    written = path.read_text()
-    assert written.startswith("# Reliability\n")
-    assert "FIRST" not in written
-    assert written.index("SECOND") < written.index("others")
-    assert written.count(page._END) == 1
