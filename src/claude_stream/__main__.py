@@ -188,7 +188,7 @@ def _verdict(file: str) -> bool:
     else:
         # The SDK's decoder loses events that ours keeps, and takes some that ours refuses.
         whole, says = _ending(lambda: _open(recording))
-        ours_whole, ours = _ending(lambda: iter(replay(recording)))  # `from_sse`, whose dicts no SDK can refuse
+        ours_whole, ours = _ending(lambda: replay(recording))
         if whole != ours_whole:
             whole, says = False, f"create(stream=True), where the SDK decodes: {says}; open_stream, from_sse: {ours}"
     print(f"{file}: {says}", flush=True)

@@ -17,7 +17,7 @@ from typing import Any, Union
 import anyio
 from anthropic.types import RawMessageStreamEvent
 
-from claude_stream import StreamAPIError, StreamError, collect, from_sse
+from claude_stream import Reader, StreamAPIError, StreamError, collect, from_sse
 
 from ._format import Failure, is_stream
 from ._http import http_package, response
@@ -194,8 +194,13 @@ class Replay:
     def __init__(self, recording: Recording, speed: float | None, sleep: Sleep | None) -> None:
         self._recording, self._speed, self._sleep = recording, speed, sleep
 
-    def __iter__(self) -> Iterator[RawMessageStreamEvent]:
+    @property
+    def _reader(self) -> Reader[RawMessageStreamEvent]:
+        # What the functions of the library read of a stream of ours: events as they came, which no SDK can refuse.
         return from_sse(iter(Playback(self._recording, self._speed, self._sleep)))
+
+    def __iter__(self) -> Iterator[RawMessageStreamEvent]:
+        return self._reader
 
     def __aiter__(self) -> AsyncIterator[RawMessageStreamEvent]:
         return from_sse(_Async(Playback(self._recording, self._speed, self._sleep)))
