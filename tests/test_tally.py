@@ -164,7 +164,7 @@ def test_messages_without_an_id_count_each() -> None:
 def test_a_tally_is_added_to_a_tally() -> None:
     """And to nothing else."""
     with pytest.raises(TypeError):
-        _ = UsageTally() + 3  # type: ignore[operator]
+        _ = UsageTally() + 3
 
 
 @pytest.mark.parametrize("odd", [{"a": 1}, [1], 5, pytest.param(10**5000, id="long"), None])

@@ -317,7 +317,7 @@ def test_counts_that_are_new_are_kept_and_added() -> None:
     assert usage.other == {"moons": 2, "deep.er.suns": 3}
     assert (usage + Usage(other={"moons": 1, "stars": 1})).other == {"moons": 3, "deep.er.suns": 3, "stars": 1}
     with pytest.raises(TypeError):
-        _ = usage + 3  # type: ignore[operator]
+        _ = usage + 3
 
 
 def test_iterations_are_replaced_whole() -> None:

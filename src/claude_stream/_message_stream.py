@@ -174,7 +174,7 @@ class _Stream(StandsFor, HoldsMessage[MessageT], Generic[MessageT]):
         return "".join(texts)
 
 
-class MessageStream(_Stream[MessageT], _IsTheSDKs):  # type: ignore[misc]
+class MessageStream(_Stream[MessageT], _IsTheSDKs):  # type: ignore[misc]  # see there
     """A stream of one message, to be used instead of the SDK's class of that name, of which it is an instance.
 
     Iterating it gives the SDK's helper events. All views share one cursor. One thread may read it;
@@ -245,7 +245,7 @@ class MessageStream(_Stream[MessageT], _IsTheSDKs):  # type: ignore[misc]
         """
         self._rest.read()
 
-    def get_final_message(self) -> MessageT:  # type: ignore[override]
+    def get_final_message(self) -> MessageT:  # type: ignore[override]  # see `_IsTheSDKs`
         """Read the stream to its end and return the message.
 
         Raises:
@@ -275,7 +275,7 @@ class MessageStream(_Stream[MessageT], _IsTheSDKs):  # type: ignore[misc]
         self._rest.close()
 
 
-class AsyncMessageStream(AsyncOnly, _Stream[MessageT], _IsTheSDKsAsync):  # type: ignore[misc]
+class AsyncMessageStream(AsyncOnly, _Stream[MessageT], _IsTheSDKsAsync):  # type: ignore[misc]  # see there
     """The same as `MessageStream`, for an async source, on asyncio or trio. One task may read it.
 
     Example:
@@ -341,7 +341,7 @@ class AsyncMessageStream(AsyncOnly, _Stream[MessageT], _IsTheSDKsAsync):  # type
         """
         await self._rest.read()
 
-    async def get_final_message(self) -> MessageT:  # type: ignore[override]
+    async def get_final_message(self) -> MessageT:  # type: ignore[override]  # see `_IsTheSDKs`
         """Read the stream to its end and return the message.
 
         Raises:

@@ -85,7 +85,7 @@ async def run(read: Callable[[Any, Ready], Any], streams: int) -> float:
     """Return the bytes that a stream takes while so many of them wait."""
     go_on = asyncio.Event()
     waiting = asyncio.Semaphore(0)
-    async with async_client(Transport(go_on)) as client:  # type: ignore[arg-type]
+    async with async_client(Transport(go_on)) as client:
         gc.collect()
         tracemalloc.start()
         before = tracemalloc.get_traced_memory()[0]

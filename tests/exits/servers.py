@@ -462,7 +462,7 @@ class InProcess:
             step = scripts[name][0]
             return step if isinstance(step, Hold) else None
 
-        class Transport(http.BaseTransport, http.AsyncBaseTransport):  # type: ignore[misc,name-defined]
+        class Transport(http.BaseTransport, http.AsyncBaseTransport):
             def handle_request(self, request: Any) -> Any:
                 request.read()
                 if gate := held(request.headers["x-script"]):

@@ -99,7 +99,7 @@ def _table(results: list[Result]) -> str:
 def _same(names: list[str], key: object) -> list[list[str]]:
     groups: dict[object, list[str]] = {}
     for name in names:
-        groups.setdefault(key(name), []).append(name)  # type: ignore[operator]
+        groups.setdefault(key(name), []).append(name)
     return list(groups.values())
 
 

@@ -160,7 +160,7 @@ def _is_sensible(old: cst.Call, new: cst.Call) -> bool:
 
 def _other_strings(node: cst.SimpleString) -> Iterable[cst.SimpleString]:
     text = node.evaluated_value
-    is_sentence = (b" " if isinstance(text, bytes) else " ") in text.strip()  # type: ignore[operator]
+    is_sentence = (b" " if isinstance(text, bytes) else " ") in text.strip()
     if node.quote not in ('"', "'") or is_sentence:
         return
     first = len(node.prefix) + 1

@@ -258,7 +258,7 @@ def _is_of_a_handshake(problem: str, theirs: tuple[str, ...]) -> bool:
 
 def _cell(mode: str, transport: str) -> Any:
     """Return what `client_of` asks of a cell."""
-    return Case(mode, transport, None, "", "")  # type: ignore[arg-type]
+    return Case(mode, transport, None, "", "")
 
 
 async def _all(mode: str, streams: list[Run]) -> None:

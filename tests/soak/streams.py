@@ -208,7 +208,7 @@ class Run:
         self.case = case
         self.problems: list[str] = []
         self.outcome = "not begun"
-        self._view: Any = View(case, client, Gate(), lambda _: None)  # type: ignore[arg-type]
+        self._view: Any = View(case, client, Gate(), lambda _: None)
         self._handed: dict[str, str] = {"text": "", "thinking": ""}
         self._calls: list[Any] = []
         self._error: Exception | None = None
@@ -388,7 +388,7 @@ class Run:
         closed = (
             case.way == "close" and type(error).__name__ == "StreamConnectionError" and "closed before" in str(error)
         )
-        if closed and error.retryable is not False:  # type: ignore[attr-defined]
+        if closed and error.retryable is not False:
             self.problems.append("the error of a close asks for a retry")
         if not closed and not names & set(case.ends):
             self._problem(f"another error than {case.ends}", error)

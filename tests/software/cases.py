@@ -37,7 +37,7 @@ def langchain(make: MakeClient) -> Iterator[Any]:
     import anthropic
     from langchain_anthropic import ChatAnthropic
 
-    model: Any = ChatAnthropic(model_name=MODEL, api_key="x")  # type: ignore[call-arg]
+    model: Any = ChatAnthropic(model_name=MODEL, api_key="x")
     model.__dict__["_client"] = make(anthropic.Anthropic)
     for chunk in model.stream(QUESTION):
         yield chunk.text

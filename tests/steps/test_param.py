@@ -51,7 +51,7 @@ def sent(accumulator: Any, *, prefill: bool = False) -> list[Any] | None:
 
 def refused(*content: Any, **details: Any) -> list[dict[str, Any]]:
     *events, delta, stop = message_events(*content, stop_reason="refusal")
-    details = {"type": "refusal", "category": "cyber", **details} if details else None  # type: ignore[assignment]
+    details = {"type": "refusal", "category": "cyber", **details} if details else None
     return [*events, {**delta, "delta": {**delta["delta"], "stop_details": details}}, stop]
 
 

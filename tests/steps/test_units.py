@@ -762,7 +762,7 @@ def test_a_long_piece_costs_what_it_is_long(monkeypatch: pytest.MonkeyPatch, by:
     monkeypatch.setattr(units, "Text", Joining)
     monkeypatch.setattr(Joining, "characters", 0)
     rule = Counting(units._ENDS[by])
-    cutter = units._Scanning(rule, 10**6)  # type: ignore[arg-type]
+    cutter = units._Scanning(rule, 10**6)
     for _ in range(count):
         assert cutter.feed(text) == []
     assert [len(piece) for piece in cutter.end()] == [len(text) * count]

@@ -73,7 +73,7 @@ def test_recordings_and_a_choice(make: Callable[..., Any]) -> None:
 def test_several_recordings_in_a_list() -> None:
     """They are several arguments, and the error says so."""
     with pytest.raises(TypeError, match="several recordings are several arguments, and not a list"):
-        replay_client([HELLO, BYE])  # type: ignore[list-item]
+        replay_client([HELLO, BYE])
 
 
 @pytest.mark.parametrize("recorded", [5, None, b"data: {}", {"type": "ping"}, ["Hi"]])

@@ -24,7 +24,7 @@ def _refuse(*_: Any) -> None:
 
 def main(name: str, *ways: str) -> None:
     """Print the versions and the results of one package, read in some ways, or in all that there are with it."""
-    socket.socket.connect = socket.socket.connect_ex = _refuse  # type: ignore[method-assign,assignment]
+    socket.socket.connect = socket.socket.connect_ex = _refuse
     warnings.simplefilter("ignore")
     logging.disable(logging.CRITICAL)
     package = PACKAGES[name]()

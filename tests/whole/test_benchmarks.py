@@ -20,7 +20,7 @@ SVG = "{http://www.w3.org/2000/svg}"
 
 
 def row(ratio: float | None, target: float | None, relation: str = "faster", case: str = "a < b & c") -> Row:
-    return Row("a group", case, 1.0, "µs/event", 2.0, relation, ratio, ratio, ratio, 3, target)  # type: ignore[arg-type]
+    return Row("a group", case, 1.0, "µs/event", 2.0, relation, ratio, ratio, ratio, 3, target)
 
 
 def bars(*rows: Row) -> list[tuple[str, float]]:

@@ -72,7 +72,7 @@ def test_what_is_wrong_with_a_record(found: Result, wrong: list[str]) -> None:
 def test_what_a_package_is_known_for() -> None:
     """It is no surprise, unless it does it no more; the SDK's own ways surprise nobody."""
 
-    class Known(PACKAGE):  # type: ignore[valid-type,misc]
+    class Known(PACKAGE):
         known = ("*/sync/cut", "*/sync/left")
 
     found = [result("cut", RIGHT, error="StreamTruncatedError"), result("whole"), result("whole", way="helper")]

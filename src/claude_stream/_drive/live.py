@@ -127,7 +127,7 @@ class Live(Source):
             await self._close_response()
         finally:
             if self._pull is not None:
-                with anyio.CancelScope() as scope, contextlib.suppress(Exception):
+                with anyio.CancelScope() as scope, contextlib.suppress(Exception):  # all that is left to them is to end
                     scope.cancel()
                     for _ in range(_BUFFERED):
                         await self._pull()
@@ -242,7 +242,7 @@ class Watched(Source):
 
     def settle(self, items: Iterator[Any]) -> None:
         """Read it to its end. How long that takes is the SDK's to say: the response below is out of reach."""
-        with contextlib.suppress(Exception):
+        with contextlib.suppress(Exception):  # the message is complete, as in `Live.settle`
             deque(items, maxlen=0)
 
     async def asettle(self, pull: Callable[[], Awaitable[Any]]) -> None:
@@ -251,7 +251,7 @@ class Watched(Source):
 
 
 async def _drain(pull: Callable[[], Awaitable[Any]]) -> None:
-    with anyio.move_on_after(DRAIN_SECONDS), contextlib.suppress(Exception):
+    with anyio.move_on_after(DRAIN_SECONDS), contextlib.suppress(Exception):  # the message is complete
         while True:
             await pull()
 

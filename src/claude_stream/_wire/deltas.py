@@ -22,7 +22,7 @@ from anthropic.types import beta as beta_types
 from .._json import OBJECT, Wire
 
 # What makes an instance of a pydantic model, and all that does: these four slots.
-_slots: dict[str, Any] = vars(pydantic.BaseModel)  # type: ignore[assignment]
+_slots: dict[str, Any] = vars(pydantic.BaseModel)  # type: ignore[assignment]  # their `__set__` is in no type
 _set_fields = _slots["__dict__"].__set__
 _set_fields_set = _slots["__pydantic_fields_set__"].__set__
 _set_extra = _slots["__pydantic_extra__"].__set__

@@ -22,7 +22,7 @@ def response(package: Any, status: int, headers: Any, chunks: Any, extensions: A
     """
     bases: Any = (package.SyncByteStream, package.AsyncByteStream)
 
-    class Body(*bases):  # type: ignore[misc]
+    class Body(*bases):  # type: ignore[misc]  # httpx's or httpx2's, as the SDK has it
         def __iter__(self) -> Any:
             return chunks.begin()
 

@@ -75,7 +75,7 @@ def body_of(events: Iterable[dict[str, Any]]) -> bytes:
     return b"".join(map(frame, events))
 
 
-class Chunks(HTTP.SyncByteStream, HTTP.AsyncByteStream):  # type: ignore[misc]
+class Chunks(HTTP.SyncByteStream, HTTP.AsyncByteStream):
     """The chunks of a body; an exception among them is raised."""
 
     def __init__(self, chunks: Iterable[bytes | Exception]) -> None:
