@@ -28,8 +28,9 @@ from ._steps.blocks import ToolInput
 from ._steps.frames import Frames, Framing
 from ._steps.parts import Part
 from ._steps.progress import Progress
+from ._wire.line import MAX_EVENT
 from ._wire.ndjson import NDJSONDecoder, ndjson_frame
-from ._wire.sse import MAX_EVENT, SSEDecoder, SSEFrames
+from ._wire.sse import SSEDecoder, SSEFrames
 
 logger = logging.getLogger("claude_stream")
 

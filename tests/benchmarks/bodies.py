@@ -92,7 +92,8 @@ def spaced(number: int) -> str:
 
 
 def _frame() -> tuple[tuple[bytes, ...], tuple[bytes, ...]]:
-    chunks = Recording.from_events(message_events("")).chunks  # a block of text without a delta
+    # A block of text without a delta. Two processes compare how many bytes it has, so its id is said.
+    chunks = Recording.from_events(message_events("", id="msg_benchmark")).chunks
     return chunks[:2], chunks[2:]
 
 

@@ -12,6 +12,7 @@ from xml.etree import ElementTree as ET
 
 import pytest
 
+from tests.benchmarks.bodies import text_body
 from tests.benchmarks.measure import Row
 from tests.benchmarks.picture import length, margin, picture
 from tests.benchmarks.report import report
@@ -99,3 +100,8 @@ def test_the_page_of_the_output_has_no_picture(
     page = capsys.readouterr().out
     assert "16.7 x faster" in page
     assert "![" not in page
+
+
+def test_a_text_is_the_same_whenever_it_is_made() -> None:
+    """The server of the concurrency benchmark makes its own, in another process, and both sides count the bytes."""
+    assert text_body(3).chunks == text_body(3).chunks

@@ -29,6 +29,7 @@ ORDER = [
     "_wire",
     "_wire.deltas",
     "_wire.events",
+    "_wire.line",
     "_wire.sse",
     "_wire.ndjson",
     "_translate",

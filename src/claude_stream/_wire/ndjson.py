@@ -15,7 +15,7 @@ from typing import Any, cast
 from .._errors import StreamProtocolError
 from .._json import Wire, excerpt, is_object, parse, to_line
 from .._step import Step
-from .sse import MAX_EVENT
+from .line import MAX_EVENT, UnfinishedLine, endless
 
 _BOM = b"\xef\xbb\xbf"
 
@@ -29,7 +29,7 @@ class NDJSONDecoder(Step[bytes | str, Wire | Exception]):
 
     def __init__(self, max_event: int = MAX_EVENT) -> None:
         self._max_event = max_event
-        self._line = bytearray()  # of which the end has not come yet
+        self._line = UnfinishedLine()
         self._count = 0
 
     def feed(self, item: bytes | str) -> Iterable[Wire | Exception]:
@@ -40,12 +40,12 @@ class NDJSONDecoder(Step[bytes | str, Wire | Exception]):
             chunk = _bytes(item)
         *lines, rest = chunk.split(b"\n")
         if lines and self._line:
-            lines[0] = b"".join((self._line, lines[0]))
-            self._line.clear()
+            self._line.add(lines[0])
+            lines[0] = self._line.take()
         if isinstance(item, str) and _is_event(rest):
             lines.append(rest)  # the next chunk would tell that it is whole, and may be long in coming
         else:
-            self._line += rest
+            self._line.add(rest)
         events = [event for line in lines for event in self._take(line)]
         if len(self._line) > self._max_event:
             events.append(self._refuse())
@@ -53,17 +53,12 @@ class NDJSONDecoder(Step[bytes | str, Wire | Exception]):
 
     def finish(self) -> Iterable[Wire | Exception]:
         """Return a last event that lacks only the end of its line; what is less than that was cut off."""
-        return [event for event in self._take(bytes(self._line)) if is_object(event)]
+        return [event for event in self._take(self._line.take()) if is_object(event)]
 
     def _refuse(self) -> StreamProtocolError:
         """Let go of a line that is too long, which ends the stream, and return the error for it."""
         self._count += 1
-        begins = excerpt(bytes(self._line[:200]))
-        self._line.clear()
-        return StreamProtocolError(
-            f"line {self._count} has more than {self._max_event} bytes and no end, which is no event of the Messages "
-            f"API (max_event= sets the limit); it begins: {begins}"
-        )
+        return endless(f"line {self._count}", self._max_event, self._line.drop())
 
     def _take(self, line: bytes) -> Iterable[Wire | Exception]:
         self._count += 1

@@ -20,17 +20,10 @@ import jiter
 from .._errors import StreamProtocolError
 from .._json import OBJECT, Wire, excerpt, is_object, parse, to_line
 from .._step import Step
-
-MAX_EVENT = 64 * 2**20
-"""How many bytes of an event are held while its end has not come, unless something else is said.
-
-The largest event that the API has is a server tool's result, which comes whole in its ``content_block_start``. The next
-request sends it back, and no request may have more than 32 MB: https://platform.claude.com/docs/en/api/errors
-"""
+from .line import HEAD, MAX_EVENT, UnfinishedLine, endless
 
 _BOM = b"\xef\xbb\xbf"
 _FIELDS = (b"event", b"data", b"id", b"retry")
-_HEAD = 200
 _CR, _LF = b"\r\n"
 _DELTA = b"event: content_block_delta\ndata: "
 _DATA = len(_DELTA)
@@ -45,7 +38,7 @@ class SSEDecoder(Step[bytes, Wire | Exception]):
 
     def __init__(self, max_event: int = MAX_EVENT) -> None:
         self._max_event = max_event
-        self._line = bytearray()  # of which the end has not come yet; no list, in which small pieces take much room
+        self._line = UnfinishedLine()
         self._held = 0  # bytes of its event in the lines before that
         self._after_cr = False  # the last chunk ended in CR, so that a LF now is the same line end
         self._first_line = True
@@ -96,19 +89,19 @@ class SSEDecoder(Step[bytes, Wire | Exception]):
 
     def _split(self, chunk: bytes) -> list[Wire | Exception]:
         """The general way: lines, wherever they are cut, and whatever ends them."""
-        if self._count == 0 and len(self._head) < _HEAD:
-            self._head += chunk[: _HEAD - len(self._head)]
+        if self._count == 0 and len(self._head) < HEAD:
+            self._head += chunk[: HEAD - len(self._head)]
         if self._after_cr and chunk:
             chunk = chunk.removeprefix(b"\n")
             self._after_cr = False
         if b"\r" in chunk:
             self._after_cr = chunk.endswith(b"\r")
             chunk = chunk.replace(b"\r\n", b"\n").replace(b"\r", b"\n")
-        lines = chunk.split(b"\n")
-        if len(lines) > 1 and self._line:
-            lines[0] = b"".join((self._line, lines[0]))
-            self._line.clear()
-        self._line += lines.pop()
+        *lines, rest = chunk.split(b"\n")
+        if lines and self._line:
+            self._line.add(lines[0])
+            lines[0] = self._line.take()
+        self._line.add(rest)
         events = self._take(lines)
         if self._held + len(self._line) > self._max_event:
             events.append(self._refuse())
@@ -117,7 +110,7 @@ class SSEDecoder(Step[bytes, Wire | Exception]):
 
     def finish(self) -> Iterable[Wire | Exception]:
         """Return a last event that lacks only its blank line; what is less than that was cut off."""
-        events = self._take([bytes(self._line)]) if self._line else []
+        events = self._take([self._line.take()]) if self._line else []
         if self._data:
             last = self._dispatch()
             if isinstance(last, dict):
@@ -150,15 +143,12 @@ class SSEDecoder(Step[bytes, Wire | Exception]):
 
     def _refuse(self) -> StreamProtocolError:
         """Let go of an event that is too large, which ends the stream, and return the error for it."""
-        begins = excerpt((self._data or [bytes(self._line[:_HEAD])])[0][:_HEAD])
         self._count += 1
         self._held = 0
+        rest = self._line.drop()
+        begins = self._data[0][:HEAD] if self._data else rest
         self._data.clear()
-        self._line.clear()
-        return StreamProtocolError(
-            f"event {self._count} has more than {self._max_event} bytes and no end, which is no event of the Messages "
-            f"API (max_event= sets the limit); it begins: {begins}"
-        )
+        return endless(f"event {self._count}", self._max_event, begins)
 
     def _dispatch(self) -> Wire | Exception:
         data = b"\n".join(self._data)
