@@ -41,6 +41,7 @@ html_theme = "furo"
 html_title = "claude_stream"
 html_static_path = ["_static"]
 html_css_files = ["site.css"]
+html_extra_path = ["benchmarks.svg"]  # the Markdown of a page shows its picture too
 html_copy_source = False
 html_show_sourcelink = False
 html_show_sphinx = False
