@@ -20,8 +20,8 @@ from .imports import import_time
 from .layers import layers
 from .measure import Case, Contest, Row
 from .memory import memory_of_reading, memory_of_text
+from .processes import in_processes
 from .readers import ASYNC, SYNC
-from .typed import typed_text
 from .waiting import memory_of_waiting
 
 Mode = Literal["sync", "asyncio"]
@@ -34,7 +34,7 @@ TARGETED = [
     Case("iter_text(create()); against bare iteration of the same stream", "iter_text", "raw", "at most"),
     Case(STREAM, "ours", "helper", target=15),
     Case("open_stream; against bare iteration of create()", "ours", "raw", target=5),
-    Case("open_stream; against the floor (split, jiter)", "ours", "floor", "at most", 3.5),
+    Case("open_stream; against the floor (split, jiter)", "ours", "floor", "at most"),
     Case("every event of open_stream; against every event of messages.stream", "our events", "helper events", target=3),
 ]
 TRACED = [
@@ -119,7 +119,7 @@ def full() -> list[Measurement]:
     """Return all that is measured, in the order of the table."""
     return [
         partial(text, EVENTS, TARGETED, seconds=9),
-        partial(typed_text, 5),
+        partial(in_processes, 5),
         partial(text, EVENTS, FURTHER, seconds=4),
         partial(text, 16_000, SNAPSHOTS, seconds=1, least=2),
         partial(text, EVENTS, FURTHER_ASYNC, "asyncio", seconds=3),
@@ -160,7 +160,7 @@ def quick() -> list[Measurement]:
     """Return what has a target, measured in fewer rounds, or on a smaller scale where that makes no difference."""
     return [
         partial(text, EVENTS, TARGETED, seconds=6),
-        partial(typed_text, 3),
+        partial(in_processes, 3),
         partial(text, EVENTS, FURTHER, seconds=2),
         partial(text, 16_000, SNAPSHOTS, seconds=1, least=1),
         partial(text, EVENTS, FURTHER_ASYNC, "asyncio", seconds=2),
