@@ -1,6 +1,7 @@
 """The command: all targets, or some; the section of the page; coverage-guided, by atheris.
 
 python -m tests.fuzz                                 all targets, 200 000 examples each
+python -m tests.fuzz --jobs 2                        two targets at a time, each in a process of its own
 python -m tests.fuzz from_sse collect --seed 7       some of them, with other dice
 python -m tests.fuzz collect --start 12345 --examples 1    one example again
 python -m tests.fuzz --recordings FOLDER             recorded bodies are seeds, too
@@ -10,8 +11,10 @@ python -m tests.fuzz --write docs/reliability.md     and the section of the page
 from __future__ import annotations
 
 import argparse
+import functools
 import shlex
 import sys
+from concurrent.futures import ProcessPoolExecutor
 from pathlib import Path
 
 from tests.fuzz.page import section
@@ -28,16 +31,19 @@ def main() -> int:
     parser.add_argument("--examples", type=int, default=EXAMPLES, help=f"of each target; {EXAMPLES} if not given")
     parser.add_argument("--seed", type=int, default=1, help="what the dice begin with; 1 if not given")
     parser.add_argument("--start", type=int, default=0, help="the number of the first example")
+    parser.add_argument("--jobs", type=int, default=1, help="how many targets run at the same time; 1 if not given")
     parser.add_argument("--recordings", metavar="FOLDER", type=Path, help="recorded bodies (*.sse), as seeds besides")
     parser.add_argument("--write", metavar="FILE", type=Path, help="write the section into this page")
     options = parser.parse_args()
     if unknown := set(options.names) - TARGETS.keys():
         parser.error(f"there is no {', '.join(sorted(unknown))}; there are {', '.join(TARGETS)}")
     built, seeds = len(streams()), streams(options.recordings)
+    one = functools.partial(run, seeds=seeds, seed=options.seed, examples=options.examples, start=options.start)
     results = []
-    for name in options.names or TARGETS:
-        results.append(run(name, seeds, seed=options.seed, examples=options.examples, start=options.start))
-        tell(results[-1])
+    with ProcessPoolExecutor(options.jobs) as pool:
+        for result in pool.map(one, options.names or TARGETS):
+            results.append(result)
+            tell(result)
     if options.write is not None:
         # Where the recordings lie on this machine is nobody's business.
         words = ["FOLDER" if word == str(options.recordings) else word for word in sys.argv[1:]]

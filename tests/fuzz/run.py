@@ -68,7 +68,7 @@ class Result:
 def run(name: str, seeds: list[Events], *, seed: int, examples: int, start: int = 0) -> Result:
     """Run examples of a target, from number ``start`` on."""
     target, found = TARGETS[name], dict[str, Failure]()
-    began, number = time.perf_counter(), start - 1
+    began, number = time.process_time(), start - 1
     loop = asyncio.new_event_loop()
     log = logging.getLogger("claude_stream")
     level = log.level
@@ -87,7 +87,7 @@ def run(name: str, seeds: list[Events], *, seed: int, examples: int, start: int 
         log.setLevel(level)
         loop.run_until_complete(loop.shutdown_asyncgens())
         loop.close()
-    return Result(name, number + 1 - start, time.perf_counter() - began, list(found.values()))
+    return Result(name, number + 1 - start, time.process_time() - began, list(found.values()))
 
 
 def _failure(target: Target, case: Case, run: Run) -> tuple[str, str] | None:

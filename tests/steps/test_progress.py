@@ -217,6 +217,13 @@ def test_the_fraction_is_never_more_than_all(mode: Mode) -> None:
     assert {each.fraction for each in progress_of(mode, message_events("x"))} == {None}
 
 
+@pytest.mark.parametrize(("count", "fraction"), [(10**400, 1.0), (-(10**400), 0.0)], ids=["large", "negative"])
+def test_a_count_that_no_float_holds(count: int, fraction: float) -> None:
+    """JSON has no limit to its numbers, neither to that of the usage nor to the estimates of thinking."""
+    assert metered(message_events("x", usage={"output_tokens": count}), max_tokens=4)[-1].fraction == fraction
+    assert metered(hidden(count)[:3], max_tokens=4)[-1].fraction == fraction
+
+
 def test_thinking_that_is_not_shown(mode: Mode) -> None:
     """The increments that the API sends are summed up, and stand for it."""
     found = progress_of(mode, hidden(50, None, 100), max_tokens=1000)

@@ -237,7 +237,7 @@ class Meter(Step[Wire, Progress]):
             usage=self._usage,
             estimated_thinking_tokens=self._hinted,
             estimated_tokens=tokens,
-            fraction=None if limit is None or tokens is None else min(tokens / limit, 1.0),
+            fraction=None if limit is None or tokens is None else max(0, min(tokens, limit)) / limit,
             elapsed=self._timer.elapsed,
             ttft=self._timer.ttft,
             since_event=self._now - self._last_event,

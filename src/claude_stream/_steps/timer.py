@@ -6,6 +6,7 @@ The law: one reading of one clock for each event but a ping. Times are seconds.
 from __future__ import annotations
 
 import math
+import sys
 import time
 from collections.abc import Callable, Iterable
 from typing import Any
@@ -92,7 +93,8 @@ class StreamTimer(Step[Any, Any]):
         kind = wire["type"]
         if kind == "message_delta" and is_object(usage := wire.get("usage")):
             tokens = usage.get("output_tokens")
-            self._output_tokens = tokens if isinstance(tokens, int) and tokens else self._output_tokens
+            if isinstance(tokens, int) and 0 < tokens <= sys.maxsize:  # what is larger cannot be divided by seconds
+                self._output_tokens = tokens
         elif kind == "message_stop":
             self._end = now
 
