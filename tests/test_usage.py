@@ -18,6 +18,7 @@ from claude_stream.testing import message_events
         {"input_tokens": None, "output_tokens_details": None},
         {"output_tokens": "many"},
         {"output_tokens_details": "many"},
+        {"output_tokens": 10**5000, "server_tool_use": {"new_requests": -(10**5000)}},
     ],
 )
 def test_counts_that_are_missing_are_zero(usage: dict[str, Any]) -> None:

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+import sys
 from typing import Any, TypeAlias, TypeGuard
 
 import jiter
@@ -74,6 +75,11 @@ def to_line(value: Any) -> bytes:
     return (
         line.replace(b"\xc2\x85", rb"\u0085").replace(b"\xe2\x80\xa8", rb"\u2028").replace(b"\xe2\x80\xa9", rb"\u2029")
     )
+
+
+def is_count(value: object) -> TypeGuard[int]:
+    """Return whether this is a number of tokens or the like. JSON has no limit to its numbers, and counters have."""
+    return type(value) is int and abs(value) <= sys.maxsize
 
 
 def excerpt(value: object, limit: int = 200) -> str:

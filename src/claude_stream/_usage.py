@@ -17,7 +17,7 @@ from typing import Any
 
 from typing_extensions import Self
 
-from ._json import Wire, is_array, is_object
+from ._json import Wire, is_array, is_count, is_object
 
 BILLED_REFUSALS = frozenset({"bio", "frontier_llm", "reasoning_extraction"})
 """The categories of refusals that are billed although nothing was put out; the guide says that they may change.
@@ -224,7 +224,7 @@ class Iteration:
 
 def _counts(value: Mapping[str, Any], prefix: str = "") -> Iterator[tuple[str, int]]:
     for name, count in value.items():
-        if type(count) is int:
+        if is_count(count):
             yield prefix + name, count
         elif is_object(count):
             yield from _counts(count, f"{prefix}{name}.")

@@ -40,6 +40,10 @@ MENDED = {
     " half stood in the same event as an escape": "tests/test_json.py, tests/testing/test_format.py",
     "a number of output tokens that no float holds was an `OverflowError` from `iter_progress`, and from a timer's"
     " `tokens_per_second`": "tests/steps/test_progress.py, tests/steps/test_timer.py",
+    "one of more than 4300 digits was a `ValueError` from the `repr` of an accumulator, and of `Usage`": (
+        "tests/steps/test_accumulator.py, tests/test_usage.py"
+    ),
+    "an `id` of a server's tool call that is an object was a `TypeError` from `to_param`": "tests/steps/test_param.py",
 }
 """What fuzzing found in 0.1, and the tests for it."""
 

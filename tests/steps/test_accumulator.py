@@ -127,6 +127,10 @@ def test_the_text_so_far() -> None:
         (message_events(cut=1), "not complete; no content; 0 characters of text; 1 tokens out"),
         (message_events("Hello", WEATHER, cut=3), "not complete; text; 5 characters of text; 1 tokens out"),
         (message_events("Hello", WEATHER), "complete, tool_use; text, tool_use; 5 characters of text; 12 tokens out"),
+        (
+            message_events(usage={"output_tokens": 10**5000}),
+            "complete, end_turn; no content; 0 characters of text; 0 tokens out",
+        ),
     ],
 )
 def test_how_it_is_shown(events: list[Any], expected: str) -> None:

@@ -189,6 +189,15 @@ def test_a_text_that_is_no_text_is_not_sent_back(text: Any) -> None:
     assert sent(fed([head, start, news, stop, tail, end])) is None
 
 
+@pytest.mark.parametrize("odd", [{"a": 1}, ["a"]])
+def test_ids_of_an_odd_shape(odd: Any) -> None:
+    """What is no string is no id, and no reason to fail."""
+    assert sent(fed(message_events({**SEARCH, "id": odd}, RESULT, "Hello"))) == [RESULT, TEXT]
+    assert sent(fed(message_events(SEARCH, {**RESULT, "tool_use_id": odd}, "Hello")))[-1] == TEXT
+    called = {**FROM_CODE, "caller": {"type": "code_execution_20250825", "tool_id": odd}}
+    assert sent(fed(message_events(CODE, called, stop_reason="tool_use"))) == [called]
+
+
 def test_a_call_cut_by_max_tokens_is_not_sent_back() -> None:
     """A cut tool call is no more sent back than it is run."""
     accumulator = fed(iter_events(from_sse([BODIES["tool input cut by max_tokens"]])))

@@ -217,11 +217,10 @@ def test_the_fraction_is_never_more_than_all(mode: Mode) -> None:
     assert {each.fraction for each in progress_of(mode, message_events("x"))} == {None}
 
 
-@pytest.mark.parametrize(("count", "fraction"), [(10**400, 1.0), (-(10**400), 0.0)], ids=["large", "negative"])
-def test_a_count_that_no_float_holds(count: int, fraction: float) -> None:
-    """JSON has no limit to its numbers, neither to that of the usage nor to the estimates of thinking."""
-    assert metered(message_events("x", usage={"output_tokens": count}), max_tokens=4)[-1].fraction == fraction
-    assert metered(hidden(count)[:3], max_tokens=4)[-1].fraction == fraction
+@pytest.mark.parametrize("count", [-5, 10**400, -(10**400)], ids=["negative", "large", "both"])
+def test_a_count_that_is_none(count: int) -> None:
+    """JSON has no limit to its numbers, and a fraction is never less than nothing."""
+    assert metered(message_events("x", usage={"output_tokens": count}), max_tokens=4)[-1].fraction == 0.0
 
 
 def test_thinking_that_is_not_shown(mode: Mode) -> None:
@@ -232,7 +231,7 @@ def test_thinking_that_is_not_shown(mode: Mode) -> None:
     assert found[-3].estimated_tokens == 150 + round(12 / 3.5)
 
 
-@pytest.mark.parametrize("hint", [None, "50", True, 5.5])
+@pytest.mark.parametrize("hint", [None, "50", True, 5.5, pytest.param(10**400, id="large")])
 def test_thinking_of_which_nothing_is_known(mode: Mode, hint: Any) -> None:
     """There is no estimate and no fraction until the count comes."""
     found = progress_of(mode, hidden(hint), max_tokens=24)

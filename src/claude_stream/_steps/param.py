@@ -85,23 +85,28 @@ def _keep_pairs(blocks: Sequence[Block], content: Sequence[Wire], kept: set[int]
     And results without their call. One whose call is in no block belongs to a call of an earlier turn.
     """
     server_calls = {
-        index: content[index].get("id") for index, block in enumerate(blocks) if _is_server_call(block.type)
+        index: _id(content[index], "id") for index, block in enumerate(blocks) if _is_server_call(block.type)
     }
-    called: set[object] = set()
-    settled: set[object] = set()
+    called: set[str | None] = set()
+    settled: set[str | None] = set()
     for index in sorted(kept):
         block = content[index]
         if index in server_calls:
-            called.add(block.get("id"))
+            called.add(_id(block, "id"))
         elif _is_result(block["type"]):
-            call = block.get("tool_use_id")
+            call = _id(block, "tool_use_id")
             if call in called:
                 settled.add(call)
             elif call in server_calls.values():
                 kept.discard(index)
         elif block["type"] == "tool_use" and is_object(caller := block.get("caller")):
-            settled.add(caller.get("tool_id"))
+            settled.add(_id(caller, "tool_id"))
     kept.difference_update(index for index, call in server_calls.items() if call not in settled)
+
+
+def _id(fields: Wire, name: str) -> str | None:
+    value = fields.get(name)
+    return value if isinstance(value, str) else None
 
 
 def is_server_tool(kind: str) -> bool:

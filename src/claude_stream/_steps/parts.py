@@ -13,7 +13,7 @@ from typing import Any, Literal, TypeAlias
 from anthropic.types import ToolUseBlock
 from anthropic.types.beta import BetaToolUseBlock
 
-from .._json import Wire, is_array, is_object
+from .._json import Wire, is_array, is_count, is_object
 from .._step import Step
 from .._usage import Usage
 from .._wire.events import initial_content, to_event
@@ -214,7 +214,7 @@ class Parts(Step[Wire, Any]):
                 yield self._citation(index, delta.get("citation"))
         elif kind == "thinking":
             estimated = delta.get("estimated_tokens")
-            tokens = estimated if type(estimated) is int else None
+            tokens = estimated if is_count(estimated) else None
             texts = list(self._thinking.feed(item))
             if texts or tokens is not None:
                 yield ThinkingPart("".join(texts), index, tokens)

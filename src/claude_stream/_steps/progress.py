@@ -12,7 +12,7 @@ import time
 from collections.abc import Callable, Iterable
 from typing import Literal, TypeAlias
 
-from .._json import Wire
+from .._json import Wire, is_count
 from .._step import Step
 from .._usage import Usage
 from .._wire.events import initial_content
@@ -209,7 +209,7 @@ class Meter(Step[Wire, Progress]):
     def _grow(self, index: int, delta: Wire) -> None:
         phase = _phase_of(self._type(index))
         self._count(phase, delta.get(_FIELDS.get(phase, "")))
-        if phase == "thinking" and type(hint := delta.get("estimated_tokens")) is int:
+        if phase == "thinking" and is_count(hint := delta.get("estimated_tokens")):
             self._hinted = (self._hinted or 0) + hint
 
     def _type(self, index: int) -> str:

@@ -6,12 +6,11 @@ The law: one reading of one clock for each event but a ping. Times are seconds.
 from __future__ import annotations
 
 import math
-import sys
 import time
 from collections.abc import Callable, Iterable
 from typing import Any
 
-from .._json import OBJECT, Wire, is_object
+from .._json import OBJECT, Wire, is_count, is_object
 from .._step import Step
 from .._wire.events import initial_content, to_wire
 
@@ -93,7 +92,7 @@ class StreamTimer(Step[Any, Any]):
         kind = wire["type"]
         if kind == "message_delta" and is_object(usage := wire.get("usage")):
             tokens = usage.get("output_tokens")
-            if isinstance(tokens, int) and 0 < tokens <= sys.maxsize:  # what is larger cannot be divided by seconds
+            if is_count(tokens) and tokens > 0:
                 self._output_tokens = tokens
         elif kind == "message_stop":
             self._end = now
