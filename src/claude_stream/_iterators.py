@@ -562,4 +562,4 @@ def with_restarts(
         >>> "".join(iter_text(with_restarts(lambda: next(answers), delay=lambda attempt: 0)))
         'Hello'
     """
-    return restarting(open, Restarts(restarts, delay, on_restart), options=_EVENTS)
+    return restarting(open, Restarts(restarts, delay, on_restart), _EVENTS)

@@ -234,7 +234,7 @@ class _Request:
 
         if not self.restarts:
             return drive(opened, steps, self._options)
-        return restarting(self.open, Restarts(self.restarts, backoff), steps, self._options, first=opened)
+        return restarting(self.open, Restarts(self.restarts, backoff), self._options, steps, first=opened)
 
     def stream(self, cls: Any, timer: StreamTimer, reader: AnyReader) -> Any:
         """Return the stream over a reader."""

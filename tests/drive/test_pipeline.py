@@ -2,15 +2,40 @@
 
 from __future__ import annotations
 
+import dataclasses
+from collections.abc import Callable
 from typing import Any
 
 import pytest
 
-from claude_stream import Accumulator, collect, from_sse, iter_events, iter_text, tap
-from claude_stream.testing import message_events
-from tests.support import ASYNC_MODES, Mode, body_of
+from claude_stream import (
+    Accumulator,
+    AsyncMessageStream,
+    MessageStream,
+    StreamTruncatedError,
+    collect,
+    from_sse,
+    iter_events,
+    iter_text,
+    open_stream,
+    tap,
+    with_restarts,
+    with_timeout,
+)
+from claude_stream._drive.pipeline import Options, drive
+from claude_stream.testing import Recording, message_events
+from tests.support import ASYNC_MODES, REQUEST, Mode, body_of, open_and_read_in
 
 EVENTS = message_events("Hello, world!")
+FAILS_FIRST = [EVENTS[0], *message_events(error="overloaded_error")[-1:]]
+PING = {"type": "ping"}
+
+
+def no_delay(_attempt: int) -> float:
+    return 0
+
+
+# -- what is given --
 
 
 @ASYNC_MODES
@@ -27,6 +52,133 @@ def test_an_awaitable_that_gives_no_stream(mode: Mode) -> None:
         error = mode.read(lambda make=make: iter_text(make())).error
         assert isinstance(error, TypeError)
         assert says in str(error)
+
+
+@ASYNC_MODES
+def test_an_awaitable_that_gives_the_chunks_of_a_body(mode: Mode) -> None:
+    """A body that is still to be asked for is decoded like any other."""
+
+    async def body() -> Any:
+        return mode.source([body_of(EVENTS)])
+
+    assert mode.message(lambda: collect(from_sse(body()))) == collect(EVENTS)
+
+
+def test_a_stream_object_is_read_by_its_one_cursor(mode: Mode) -> None:
+    """A function over one of our streams sees the events of the API, and not those that the stream would show."""
+    cls = AsyncMessageStream if mode.is_async else MessageStream
+    events = mode.read(lambda: iter_events(cls(mode.source([EVENTS[0], PING, *EVENTS[1:]])))).items
+    assert [event.type for event in events] == [event["type"] for event in [EVENTS[0], PING, *EVENTS[1:]]]
+
+
+def test_the_objects_of_a_source_are_handed_out_as_they_are(mode: Mode) -> None:
+    """They are no copies, nor is one of them handed out twice."""
+    given = list(iter_events(message_events("Hello, world!", chunk=1)))
+    events = mode.read(lambda: iter_events(mode.source(given))).items
+    assert [id(event) for event in events] == [id(event) for event in given]
+
+
+# -- what is asked of it --
+
+OVER: dict[str, Callable[[Any], Any]] = {
+    "source": lambda source: source,
+    "reader": iter_events,
+    "restarts": lambda source: with_restarts(lambda: source),
+}
+OVER_EACH = pytest.mark.parametrize("over", OVER.values(), ids=OVER)
+
+
+@OVER_EACH
+@pytest.mark.parametrize(
+    ("beta", "parsed", "expected"),
+    [
+        (False, False, "Message"),
+        (False, True, "ParsedMessage"),
+        (True, False, "BetaMessage"),
+        (True, True, "ParsedBetaMessage"),
+    ],
+)
+def test_the_class_of_the_message(mode: Mode, over: Any, beta: bool, parsed: bool, expected: str) -> None:
+    """It is what the last stage asks for, whatever that is put on."""
+    options = Options(beta=beta, parsed=parsed)
+    message = mode.message(lambda: drive(over(mode.source(EVENTS)), options=options).result())
+    assert type(message).__name__.partition("[")[0] == expected
+
+
+@OVER_EACH
+@pytest.mark.parametrize("strict", [False, True])
+def test_whether_half_a_message_will_do(mode: Mode, over: Any, strict: bool) -> None:
+    """The last stage says so for all in front of it."""
+    outcome = mode.read(lambda: drive(over(mode.source(EVENTS[:3])), options=Options(events=True, strict=strict)))
+    assert len(outcome.items) == 3
+    assert type(outcome.error) is (StreamTruncatedError if strict else type(None))
+
+
+@pytest.mark.parametrize(("separator", "text"), [({}, "Hello, world!"), ({"separator": "|"}, "Hello, |world!")])
+def test_the_text_of_a_reader_has_its_separator(mode: Mode, separator: Any, text: str) -> None:
+    """It is what the reader gave, joined: with the separator between two blocks, and with none if none was given."""
+    readers: list[Any] = []
+
+    def make() -> Any:
+        readers.append(iter_text(mode.source(message_events("Hello, ", "world!")), **separator))
+        return readers[0]
+
+    assert "".join(mode.read(make).items) == text
+    assert readers[0].text == text
+    assert iter_events(mode.source(EVENTS)).text == ""
+
+
+# -- one after the other, and on each other --
+
+ATTEMPTS: dict[str, Callable[[Any], Any]] = {
+    "source": lambda source: source,
+    "reader": iter_events,
+    "stages": lambda source: tap(with_timeout(source, first=60)),
+    "restarts": lambda source: with_restarts(lambda: source, restarts=0),
+    "stream": lambda source: (AsyncMessageStream if hasattr(source, "__anext__") else MessageStream)(source),
+}
+
+
+@pytest.mark.parametrize("attempt", ATTEMPTS.values(), ids=ATTEMPTS)
+def test_attempts_may_be_readers_of_ours(mode: Mode, attempt: Any) -> None:
+    """What a restart opens is read like what was opened first, and the message is that of the last attempt."""
+
+    def make() -> Any:
+        streams = iter([FAILS_FIRST, [PING, *FAILS_FIRST], EVENTS])
+        return with_restarts(lambda: attempt(mode.source(next(streams))), delay=no_delay)
+
+    events = mode.read(make).items
+    assert [event.type for event in events] == [event["type"] for event in EVENTS]
+    assert mode.read(lambda: iter_text(make())).items == ["Hello, w", "orld!"]
+    assert mode.message(lambda: collect(make())).to_dict() == collect(EVENTS).to_dict()
+
+
+@pytest.mark.parametrize("attempt", [lambda source: source, iter_events], ids=["source", "reader"])
+def test_the_request_id_is_that_of_the_last_attempt(mode: Mode, attempt: Any) -> None:
+    """The message, and an error, name the response that they came from."""
+    answers = [
+        dataclasses.replace(Recording.from_events(events), headers={"request-id": f"req_{number}"})
+        for number, events in enumerate((FAILS_FIRST, EVENTS, FAILS_FIRST, FAILS_FIRST))
+    ]
+    client = mode.client(*answers)
+
+    def make() -> Any:
+        return with_restarts(
+            lambda: attempt(client.messages.create(**REQUEST, stream=True)), restarts=1, delay=no_delay
+        )
+
+    assert mode.message(lambda: collect(make()))._request_id == "req_1"
+    error: Any = mode.read(make).error
+    assert error.request_id == "req_3"
+
+
+def test_a_request_that_is_sent_again(mode: Mode, monkeypatch: pytest.MonkeyPatch) -> None:
+    """`open_stream` opens its restarts as it opened the first attempt."""
+    monkeypatch.setattr("claude_stream._open.backoff", no_delay)
+    answers = [Recording.from_events(events) for events in (FAILS_FIRST, FAILS_FIRST, EVENTS)]
+    client = mode.client(*answers)
+    stream, text = open_and_read_in(mode, lambda: open_stream(client, **REQUEST, restarts=2))
+    assert (text, stream.text) == ("Hello, world!", "Hello, world!")
 
 
 def test_stages_on_stages_share_one_guard(mode: Mode) -> None:

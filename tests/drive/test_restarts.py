@@ -107,7 +107,7 @@ def test_stages_on_restarts(mode: Mode) -> None:
 
 def test_a_limit_holds_for_each_attempt(timeless: Timeless) -> None:
     """A stream that keeps waiting is opened again, with all of its time."""
-    streams = iter([(EVENTS[0], 0.4, *EVENTS[1:]), (EVENTS[0], 0.1, *EVENTS[1:])])
+    streams = iter([(EVENTS[0], pause, *EVENTS[1:]) for pause in (0.4, 0.4, 0.1)])
     limits = Limits(first=0.25, clock=timeless.clock)
 
     def make() -> Any:

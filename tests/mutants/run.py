@@ -2,14 +2,16 @@
 
 The law: a mutant is killed if a test fails, if its process dies, or if a test takes many times as long as it did. Each
 runs in a fork, by the tests that run the changed statement and no others: those of the module's own file, then the
-others, and in both the quickest first, as many as fit into a limit. What stands outside of functions is loaded again
-with its change, in a fork from before anything of ours was loaded, and all tests run.
+others, and in both the quickest first, as many as fit into a limit. What stands outside of functions, or in one that
+runs while its module is loaded, is loaded again with its change, in a fork from before anything of ours was loaded, and
+all tests run.
 """
 
 from __future__ import annotations
 
 import dataclasses
 import gc
+import importlib
 import importlib.abc
 import importlib.util
 import os
@@ -82,7 +84,8 @@ def run(modules: dict[Module, list[Mutant]], told: Told, *, jobs: int = 1) -> No
         module = by_name[found[0]]
         told(module, found[1], modules[module][found[2]])
 
-    again = _in_a_fork(lambda write: _with_tests_loaded(modules, write, jobs), told_of)
+    early = _in_a_fork(lambda _: _run_by_loading(modules))
+    again = _in_a_fork(lambda write: _with_tests_loaded(modules, early, write, jobs), told_of)
     forks = _Forks(jobs)
     with forks:
         for module, mutants in modules.items():
@@ -100,7 +103,17 @@ def _pytest(tests: Iterable[str], *plugins: object) -> int:
     return int(pytest.main([*_OPTIONS, *dict.fromkeys(tests)], plugins=plugins))
 
 
-# -- what stands outside of functions --
+# -- what stands outside of functions, or runs before a test does --
+
+
+def _run_by_loading(modules: Iterable[Module]) -> set[tuple[str, str]]:
+    """Return the paths and the qualified names of the functions that run while the modules are loaded."""
+    seen: set[tuple[str, str]] = set()
+    sys.setprofile(lambda frame, *_: seen.add((frame.f_code.co_filename, frame.f_code.co_qualname)))
+    for module in modules:
+        importlib.import_module(module.name)
+    sys.setprofile(None)
+    return seen
 
 
 def _loaded_again(module: Module, mutant: Mutant) -> int:
@@ -132,9 +145,9 @@ class _Changed(importlib.abc.MetaPathFinder, importlib.abc.Loader):
 
 
 def _with_tests_loaded(
-    modules: dict[Module, list[Mutant]], write: Callable[[Any], object], jobs: int
+    modules: dict[Module, list[Mutant]], early: set[tuple[str, str]], write: Callable[[Any], object], jobs: int
 ) -> set[tuple[str, int]]:
-    session = _Session(modules, write, jobs)
+    session = _Session(modules, early, write, jobs)
     tests = [*(module.own for module in modules), *(each for module in modules for each in module.more)]
     code = _pytest(tests, session)
     if code not in (0, 5) or session.again is None:
@@ -145,8 +158,15 @@ def _with_tests_loaded(
 class _Session:
     """A plugin that runs the tests of a session once for each mutant."""
 
-    def __init__(self, modules: dict[Module, list[Mutant]], write: Callable[[Any], object], jobs: int) -> None:
+    def __init__(
+        self,
+        modules: dict[Module, list[Mutant]],
+        early: set[tuple[str, str]],
+        write: Callable[[Any], object],
+        jobs: int,
+    ) -> None:
         self._modules = modules
+        self._early = early
         self._write = write
         self._forks = _Forks(jobs)
         self._is_changed = False
@@ -173,7 +193,8 @@ class _Session:
                     except SyntaxError:
                         self._write((module.name, "invalid", position))
                         continue
-                    if code is None or code.co_freevars != function.__code__.co_freevars:
+                    is_early = (str(module.path), mutant.function) in self._early
+                    if is_early or code is None or code.co_freevars != function.__code__.co_freevars:
                         self.again.add((module.name, position))
                         continue
                     numbers = set().union(*(lines.get(line, ()) for line in mutant.lines))

@@ -9,10 +9,11 @@ from __future__ import annotations
 
 import dataclasses
 import functools
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Iterable, Sequence
 from typing import Any, TypeAlias, TypeGuard
 
-from .._step import AnyStep
+from .._json import Wire
+from .._step import AnyStep, Step
 from .._steps.builder import MessageBuilder
 from .aio import AsyncReader
 from .live import SDKStream
@@ -72,14 +73,15 @@ def drive(
         given: what the user passed in.
         make_steps: gives the steps behind the builder, in which they may look things up.
         options: what is asked of the stream.
-        builder: the one to use, if it is not to be a new one.
+        builder: the one to use, if it is not to be a new one, nor that of a reader of ours.
 
     Raises:
         TypeError: if this is no stream of events.
     """
     given = getattr(given, "_reader", given)  # a stream of ours is read by its one cursor
     if is_reader(given):
-        return _stage(given, make_steps, options)
+        stage = _stage_on(given, options)
+        return over(stage, make_steps, options) if builder is None else _fed(stage, builder, options)
     source = given if isinstance(given, Source) else source_of(given, options.decoder)
     builder = builder or options.builder()
     builder.response = source.response
@@ -91,12 +93,12 @@ def is_reader(given: object) -> TypeGuard[AnyReader]:
     return isinstance(given, (Reader, AsyncReader))
 
 
-def _stage(inner: AnyReader, make_steps: MakeSteps, options: Options) -> AnyReader:
-    source = Stage(inner)
-    if not source.gives_events or options.decoder:
+def _stage_on(inner: AnyReader, options: Options) -> Stage:
+    stage = Stage(inner)
+    if not stage.gives_events or options.decoder:
         raise TypeError("what this iterator gives cannot be read here: pass what it was made from, or use tap()")
-    source.builder.amend(beta=options.beta, parsed=options.parsed, strict=options.strict)
-    return over(source, make_steps, options)
+    stage.builder.amend(beta=options.beta, parsed=options.parsed, strict=options.strict)
+    return stage
 
 
 def over(source: Stage, make_steps: MakeSteps, options: Options) -> AnyReader:
@@ -105,11 +107,28 @@ def over(source: Stage, make_steps: MakeSteps, options: Options) -> AnyReader:
     return _reader(source, make_steps(builder), builder, options)
 
 
+class _Response(Step[Wire, Wire]):
+    """Lets a builder know the response of a reader that feeds it, which that may get with its first event only."""
+
+    def __init__(self, reads: MessageBuilder, builder: MessageBuilder) -> None:
+        self._reads = reads
+        self._builder = builder
+
+    def feed(self, item: Wire) -> Iterable[Wire]:
+        self._builder.response = self._reads.response
+        return (item,)
+
+
+def _fed(stage: Stage, builder: MessageBuilder, options: Options) -> AnyReader:
+    """Return a reader over one of ours that feeds a builder which is not that reader's own."""
+    return _reader(stage, [_Response(stage.builder, builder), builder], builder, options)
+
+
 def restarting(
     open_: Callable[[], Any],
     restarts: Restarts,
+    options: Options,
     make_steps: MakeSteps = no_steps,
-    options: Options = Options(),
     first: Any = None,
 ) -> AnyReader:
     """Return a reader of a stream that is opened again if it fails before its first content.
@@ -117,20 +136,17 @@ def restarting(
     Args:
         open_: gives a source.
         restarts: how often, and when.
-        make_steps: gives the steps behind the builder, which see only what is certain not to be taken back.
         options: what is asked of the stream; its limits hold for each attempt.
+        make_steps: gives the steps behind the builder, which see only what is certain not to be taken back.
         first: the source of the first attempt, if it is open already.
     """
-    builder = options.builder()
-    plain = dataclasses.replace(options, events=True, limits=None)
+    attempt = drive(open_() if first is None else first, options=options)
+    builder = Stage(attempt).builder  # which all attempts feed
 
-    def reader(given: Any, limits: Limits | None) -> AnyReader:
-        return drive(given, options=dataclasses.replace(plain, limits=limits), builder=builder)
+    def reopen(limits: Limits | None) -> AnyReader:
+        return drive(open_(), options=dataclasses.replace(options, limits=limits), builder=builder)
 
-    source = Restarting(
-        reader(open_() if first is None else first, None), lambda limits: reader(open_(), limits), restarts
-    )
-    return over(source, make_steps, options)
+    return over(Restarting(attempt, reopen, restarts), make_steps, options)
 
 
 def source_of(given: Any, decoder: Callable[[], AnyStep] | None = None) -> Source:
