@@ -154,6 +154,10 @@ def test_pings_are_left_out(mode: Mode) -> None:
         ({"type": "text", "text": ""}, {"type": "shout_delta", "volume": 11}),
         ({"type": "poem"}, {"type": "text_delta", "text": "Roses"}),
         ({"type": "text", "text": ""}, {"type": "signature_delta", "signature": "c2ln"}),
+        ({"type": "text", "text": ""}, {"type": "input_json_delta", "partial_json": "{}"}),
+        ({"type": "text", "text": ""}, {"type": "compaction_delta", "content": "Summary"}),
+        ({"type": "tool_use", "id": "t", "name": "save", "input": {}}, {"type": "shout_delta", "volume": 11}),
+        ({"type": "compaction", "content": None}, {"type": "shout_delta", "volume": 11}),
     ],
 )
 def test_a_delta_of_which_the_helper_makes_nothing(block: Any, delta: Any, beta: bool) -> None:
@@ -249,6 +253,17 @@ def test_an_input_is_parsed_only_for_who_looks(monkeypatch: pytest.MonkeyPatch) 
     assert len(seen) > 500
     assert len(parsed) < 10
     assert len(seen[250].snapshot["numbers"]) > 100
+
+
+def test_a_text_so_far_after_events_that_somebody_else_read() -> None:
+    """Where another view has read on in between, the text so far is looked up, and is right."""
+    with MessageStream(message_events("Hello, world!", chunk=2)) as stream:
+        snapshots = []
+        for event in stream:
+            if event.type == "text":
+                snapshots.append(event.snapshot)
+                next(stream._reader, None)  # an event that this view never sees
+        assert snapshots == ["He", "Hello,", "Hello, wor", "Hello, world!"]
 
 
 def test_a_snapshot_after_events_that_somebody_else_read() -> None:
