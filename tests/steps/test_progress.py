@@ -68,9 +68,10 @@ def hidden(*hints: Any) -> list[dict[str, Any]]:
 
 @pytest.mark.parametrize("limit", [0, -5])
 def test_a_limit_that_is_none(limit: int) -> None:
-    """It is refused at the call."""
+    """It is refused at the call; the lowest that the API takes is 1."""
     with pytest.raises(ValueError, match="max_tokens has to be 1 or more"):
         iter_progress([], max_tokens=limit)
+    assert [*iter_progress(message_events(usage={"output_tokens": 1}), max_tokens=1)][-1].fraction == 1.0
 
 
 def test_a_stream_that_is_cut(mode: Mode) -> None:
@@ -209,6 +210,14 @@ def test_the_count_takes_the_place_of_the_estimate(mode: Mode) -> None:
     assert [each.usage.final for each in found[-3:]] == [False, True, True]
 
 
+def test_what_the_estimate_is_made_of(mode: Mode) -> None:
+    """Thinking, text and the input of tools count alike: one token for each 3.5 characters."""
+    thinking = {**THINKING, "thinking": "t" * 14}
+    found = progress_of(mode, message_events(thinking, "x" * 21, ("run", {"a": "b" * 26}), chunk=99))
+    assert [each.estimated_tokens for each in found[:-2]] == [0, 0, None, 4, 4, 4, 4, 10, 10, 10, 10, 20, 20]
+    assert found[-3].chars == Chars(thinking=14, text=21, tool_input=35)
+
+
 def test_the_fraction_is_never_more_than_all(mode: Mode) -> None:
     """An estimate may exceed the limit, and a server's tools may make several turns of one message."""
     found = progress_of(mode, message_events("x" * 35, usage={"output_tokens": 16}), max_tokens=4)
@@ -254,6 +263,7 @@ def test_times() -> None:
     # 1 message_start, 2 thinking starts, 3 thinks, 4 signature, 5 stop, 6 text starts, 7 text, 8 stop, 9 delta, 10 stop
     found = metered([*message_events({**THINKING, "thinking": "Hm."}, "Hello"), {"type": "news"}])
     assert [each.elapsed for each in found] == [*range(11)]
+    assert [each.at for each in found] == [Clock().now + seconds for seconds in range(11)]
     assert [each.ttft for each in found] == [None, None, *[2.0] * 9]
     assert {each.since_event for each in found} == {0.0}
     assert {each.since_ping for each in found} == {None}
