@@ -37,6 +37,18 @@ def first(given: list[int] | None = None) -> int:
     ]
 
 
+def test_what_runs_while_a_module_is_loaded(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    """A mistake there shows only if the module is loaded again with it; one in another function does not need that."""
+    pytest.importorskip("mutmut")
+    from tests.mutants.run import Module, _run_by_loading
+
+    path = tmp_path / "loaded_for_a_test.py"
+    path.write_text("def early(): ...\ndef late(): ...\nearly()\n", encoding="utf-8")
+    monkeypatch.syspath_prepend(tmp_path)
+    found = _run_by_loading([Module(path, path.stem, "")])
+    assert {name for file, name in found if file == str(path)} == {"<module>", "early"}
+
+
 @pytest.mark.process
 @pytest.mark.slow
 def test_a_test_that_is_missing_is_found(tmp_path: Path) -> None:
