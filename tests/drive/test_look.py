@@ -10,9 +10,9 @@ from typing import Any
 import pytest
 
 from claude_stream import StreamProtocolError, StreamTruncatedError, collect, iter_text
-from claude_stream._drive.look import Look
+from claude_stream._drive.look import Look, is_closed_and_gone, other_body
 from claude_stream.testing import Recording, message_events
-from tests.support import REQUEST, Mode, body_of
+from tests.support import REQUEST, Mode, Outcome, OwnError, body_of
 
 EVENTS = message_events("Hello, world!")
 NAMELESS = re.sub(rb"^event: .*\n", b"", body_of(EVENTS), flags=re.MULTILINE)
@@ -88,6 +88,34 @@ def test_a_response_that_was_loaded_at_once(mode: Mode, content: bytes, expected
     assert mode.message(lambda: collect(loaded(mode, body_of(EVENTS)))) == collect(EVENTS)
 
 
+# -- the look itself --
+
+
+class Response:
+    """Gives chunks to who asks for them."""
+
+    def __init__(self, mode: Mode, *chunks: bytes) -> None:
+        self._source = mode.source(chunks)
+
+    def iter_bytes(self) -> Any:
+        return self._source
+
+    aiter_bytes = iter_bytes
+
+
+def name_in(mode: Mode) -> str:
+    return "aiter_bytes" if mode.is_async else "iter_bytes"
+
+
+def looked_at(mode: Mode, look: Look, *chunks: bytes) -> Outcome:
+    """Read chunks, while a look is at them."""
+    response = Response(mode, *chunks)
+    look.begin(response, name_in(mode))
+    outcome = mode.read(getattr(response, name_in(mode)))
+    assert name_in(mode) not in vars(response)  # a response that holds what looks at it lives on when it is dropped
+    return outcome
+
+
 def test_a_response_that_has_no_chunks() -> None:
     """A stand-in for one is left as it is."""
     response = SimpleNamespace()
@@ -95,11 +123,68 @@ def test_a_response_that_has_no_chunks() -> None:
     assert vars(response) == {}
 
 
-def test_a_look_that_nobody_asks_about_the_end(mode: Mode) -> None:
-    """It lets the end be, long or short."""
-    for length in (10, 2000):
-        response = SimpleNamespace()
-        name = "aiter_bytes" if mode.is_async else "iter_bytes"
-        setattr(response, name, lambda length=length: mode.source([b"x" * length, b"y"]))
-        Look().begin(response, name)
-        assert mode.read(getattr(response, name)).items == [b"x" * length, b"y"]
+@pytest.mark.parametrize("length", [10, 999, 1000, 2000])
+@pytest.mark.parametrize("asks", [False, True])
+def test_what_a_look_sees(mode: Mode, length: int, asks: bool) -> None:
+    """The chunks until 1000 bytes have come, and, for who asks, that one has come, to the last one."""
+    look, touches = Look(), []
+    if asks:
+        look.touch = lambda: touches.append(None)
+    chunks = [b"x" * length, b"y", b"z"]
+    outcome = looked_at(mode, look, *chunks)
+    assert (outcome.items, outcome.error) == (chunks, None)
+    assert bytes(look.head) == b"x" * length + {10: b"yz", 999: b"y"}.get(length, b"")
+    assert len(touches) == (3 if asks else 0)
+
+
+@pytest.mark.parametrize("length", [10, 2000])
+@pytest.mark.parametrize("fails", [False, True])
+def test_who_is_asked_at_the_end(mode: Mode, length: int, fails: bool) -> None:
+    """Of a body short or long: once, behind its last chunk, and an error of theirs is the reader's."""
+    look, asked = Look(), []
+
+    def at_end() -> None:
+        asked.append(bytes(look.head[-1:]))
+        if fails:
+            raise OwnError
+
+    look.at_end = at_end
+    outcome = looked_at(mode, look, b"x" * length, b"y", b"z")
+    assert outcome.items == [b"x" * length, b"y", b"z"]
+    assert type(outcome.error) is (OwnError if fails else type(None))
+    assert asked == [b"z" if length == 10 else b"x"]
+
+
+# -- what was seen --
+
+NO_STREAM = "the response is not an event stream, but "
+NO_NAMES = (
+    "the events have no name, and the SDK leaves such events out: read them by `open_stream`, which does not, "
+    "or let the server send `event:` lines as the API does; the body begins: "
+)
+
+
+@pytest.mark.parametrize(
+    ("response", "head", "message"),
+    [
+        (SimpleNamespace(), b"", None),
+        (SimpleNamespace(headers={}), b"", None),
+        (SimpleNamespace(headers={"content-type": "text/event-stream"}), b"", None),
+        (SimpleNamespace(headers={"content-type": "text/html"}), b"", f"{NO_STREAM}text/html"),
+        (SimpleNamespace(headers={"content-type": "text/html"}), b"<p>", f"{NO_STREAM}text/html; it begins: <p>"),
+        (SimpleNamespace(headers={"content-type": "a/b"}, content=b"c"), b"", f"{NO_STREAM}a/b; it begins: c"),
+        (SimpleNamespace(), b": hi\ndata: {}\n\n", f"{NO_NAMES}: hi\ndata: {{}}\n\n"),
+        (SimpleNamespace(), b"data: {}\nevent: ping\n\n", None),
+    ],
+    ids=["no headers", "no type", "stream", "another", "its head", "its content", "nameless", "name behind data"],
+)
+def test_what_is_said_of_a_body_without_an_event(response: Any, head: bytes, message: str | None) -> None:
+    """Its content type, if that is another, and how it begins, if that is known; of an event stream, what is wrong."""
+    error = other_body(response, bytearray(head))
+    assert (error and error.message) == message
+
+
+def test_a_stand_in_for_a_response_is_not_closed() -> None:
+    """If it does not say so, there may be more to come."""
+    assert not is_closed_and_gone(SimpleNamespace())
+    assert is_closed_and_gone(SimpleNamespace(is_closed=True))

@@ -216,6 +216,7 @@ def test_what_the_estimate_is_made_of(mode: Mode) -> None:
     found = progress_of(mode, message_events(thinking, "x" * 21, ("run", {"a": "b" * 26}), chunk=99))
     assert [each.estimated_tokens for each in found[:-2]] == [0, 0, None, 4, 4, 4, 4, 10, 10, 10, 10, 20, 20]
     assert found[-3].chars == Chars(thinking=14, text=21, tool_input=35)
+    assert found[-3].chars.total == 70
 
 
 def test_the_fraction_is_never_more_than_all(mode: Mode) -> None:
