@@ -185,6 +185,8 @@ def test_what_is_said_of_a_body_without_an_event(response: Any, head: bytes, mes
 
 
 def test_a_stand_in_for_a_response_is_not_closed() -> None:
-    """If it does not say so, there may be more to come."""
+    """If it does not say so, there may be more to come; if it does, only bytes that it holds are a body."""
     assert not is_closed_and_gone(SimpleNamespace())
     assert is_closed_and_gone(SimpleNamespace(is_closed=True))
+    assert is_closed_and_gone(SimpleNamespace(is_closed=True, content="a mock's"))
+    assert not is_closed_and_gone(SimpleNamespace(is_closed=True, content=b"other"))

@@ -239,6 +239,9 @@ def test_thinking_that_is_not_shown(mode: Mode) -> None:
     assert [each.estimated_thinking_tokens for each in found[:7]] == [None, None, None, 50, 50, 150, 150]
     assert [each.estimated_tokens for each in found[:7]] == [0, 0, None, 50, 50, 150, 150]
     assert found[-3].estimated_tokens == 150 + round(12 / 3.5)
+    summed_up = hidden(50)
+    summed_up[2]["delta"]["thinking"] = "A summary of it is no more of it."
+    assert progress_of(mode, summed_up)[3].estimated_tokens == 50
 
 
 @pytest.mark.parametrize("hint", [None, "50", True, 5.5, pytest.param(10**400, id="large")])
