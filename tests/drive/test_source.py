@@ -3,14 +3,15 @@
 from __future__ import annotations
 
 import gc
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
 from typing import Any
 
 import pytest
 
-from claude_stream import collect, iter_events, iter_text
+from claude_stream import StreamConnectionError, collect, from_sse, iter_events, iter_text
 from claude_stream.testing import message_events
-from tests.support import ASYNC_MODES, Mode, body_of
+from claude_stream.testing._http import http_package
+from tests.support import ASYNC_MODES, AsyncItems, Mode, OwnError, body_of, failing
 
 EVENTS = message_events("Hello, world!")
 
@@ -25,7 +26,7 @@ def test_a_finished_generator(mode: Mode) -> None:
     async def check_async() -> None:
         generator = agenerate()
         assert [event async for event in generator]
-        with pytest.raises(TypeError, match="read or closed before"):
+        with pytest.raises(TypeError, match=r"this stream \(async_generator\) was read or closed before"):
             await collect(generator)
 
     if mode.is_async:
@@ -33,8 +34,67 @@ def test_a_finished_generator(mode: Mode) -> None:
         return
     generator = (event for event in EVENTS)
     list(generator)
-    with pytest.raises(TypeError, match="read or closed before"):
+    with pytest.raises(TypeError, match=r"this stream \(generator\) was read or closed before"):
         collect(generator)
+
+
+class Lender:
+    """An async iterable that is no iterator."""
+
+    def __aiter__(self) -> Any:
+        return AsyncItems(EVENTS)
+
+
+class Generating(AsyncItems):
+    """An iterator whose `__aiter__` makes a generator, as that of the SDK's stream does."""
+
+    async def __aiter__(self) -> Any:
+        raise AssertionError("who leaves it early has a generator to close")
+        yield
+
+
+@ASYNC_MODES
+@pytest.mark.parametrize("make", [Lender, lambda: Generating(EVENTS)], ids=["iterable", "iterator"])
+def test_an_async_source_is_asked_for_no_generator(mode: Mode, make: Callable[[], Any]) -> None:
+    """Of what is an iterator, no other is asked for; of what is none, one is."""
+    assert mode.message(lambda: collect(make())) == collect(EVENTS)
+
+
+def test_what_follows_a_message_is_left_alone(mode: Mode) -> None:
+    """An iterator may hold one message after the other: each reader takes one."""
+    items = iter([*EVENTS, *message_events("Bye.")])
+
+    def make() -> Any:
+        return iter_text(AsyncItems(items) if mode.is_async else items)
+
+    assert mode.read(make).items == ["Hello, w", "orld!"]
+    assert mode.read(make).items == ["Bye."]
+    assert list(items) == []
+
+
+@pytest.mark.parametrize(
+    ("cls", "from_events", "from_bytes"),
+    [
+        (OwnError, None, None),
+        (OSError, None, StreamConnectionError),
+        (http_package().ReadError, StreamConnectionError, StreamConnectionError),
+    ],
+    ids=["one's own", "of a socket or file", "of the transport"],
+)
+def test_what_an_iterable_raises(mode: Mode, cls: Any, from_events: Any, from_bytes: Any) -> None:
+    """Errors of a transport are ours, those of plain sockets only where bytes are read; others stay what they are."""
+    for make, items, expected in (
+        (iter_text, EVENTS[:4], from_events),
+        (lambda source: iter_text(from_sse(source)), [body_of(EVENTS[:4])], from_bytes),
+    ):
+        error = cls("lost")
+        outcome = mode.read(lambda make=make, items=items, error=error: make(mode.source(failing(error, items))))
+        assert outcome.items == ["Hello, w", "orld!"]
+        if expected is None:
+            assert outcome.error is error
+        else:
+            assert type(outcome.error) is expected
+            assert outcome.error.__cause__ is error
 
 
 @ASYNC_MODES
@@ -61,6 +121,20 @@ def test_closing_over_a_list_is_fine(mode: Mode) -> None:
         with iter_text(EVENTS) as chunks:
             assert next(chunks) == "Hello, w"
     assert not hasattr(EVENTS, "close")
+
+
+def test_what_is_closed_twice(mode: Mode) -> None:
+    """A source is closed once, however often its reader is."""
+    closes: list[None] = []
+
+    class Closable(AsyncItems if mode.is_async else list):
+        def close(self) -> None:
+            closes.append(None)
+
+    reader: Any = iter_text(Closable(EVENTS))
+    for _ in range(2):
+        mode.run(reader.aclose) if mode.is_async else reader.close()
+    assert len(closes) == 1
 
 
 def test_closing_closes_a_users_generator(mode: Mode) -> None:
