@@ -35,7 +35,7 @@ from claude_stream.testing import Recording, message_events
 from claude_stream.testing._http import http_package
 from tests.clocks import Timeless
 from tests.faults import error_event
-from tests.support import ASYNC_MODES, REQUEST, AsyncItems, Mode, OwnError, body_of
+from tests.support import ASYNC_MODES, PATIENCE, REQUEST, AsyncItems, Mode, OwnError, body_of
 
 http = http_package()
 EVENTS = message_events("Hello, world!")
@@ -69,14 +69,14 @@ def test_a_spent_sdk_stream(mode: Mode) -> None:
         third = await client(body).messages.create(**REQUEST, stream=True)
         await third.close()
         for stream in (first, second, third):
-            with pytest.raises(TypeError, match="read or closed before"):
+            with pytest.raises(TypeError, match=r"this stream \(AsyncStream\) was read or closed before"):
                 await collect(stream)
 
     if mode.is_async:
         mode.run(async_check)
         return
     for stream in sync_spoils():
-        with pytest.raises(TypeError, match="read or closed before"):
+        with pytest.raises(TypeError, match=r"this stream \(Stream\) was read or closed before"):
             collect(stream)
 
 
@@ -243,14 +243,15 @@ def test_how_long_an_async_response_is_waited_for(timeless: Timeless) -> None:
     assert DRAIN_SECONDS == 0.25
 
 
-def test_how_long_a_sync_response_is_waited_for(monkeypatch: pytest.MonkeyPatch) -> None:
-    """Its socket is shut down after as long, if the response has not ended by then, and else not at all."""
+@pytest.mark.parametrize("failure", [None, http.ReadError("lost")], ids=["ends", "fails"])
+def test_how_long_a_sync_response_is_waited_for(monkeypatch: pytest.MonkeyPatch, failure: BaseException | None) -> None:
+    """Its socket is shut down after as long, if the response has not ended by then, or failed, and else not at all."""
     timers: list[Any] = []
 
     class Timer:
         def __init__(self, seconds: float, function: Callable[[], None]) -> None:
             timers.append((seconds, function, self))
-            self.cancelled = self.started = False
+            self.cancelled = self.started = self.daemon = False
 
         def start(self) -> None:
             self.started = True
@@ -261,14 +262,47 @@ def test_how_long_a_sync_response_is_waited_for(monkeypatch: pytest.MonkeyPatch)
     monkeypatch.setattr(threading, "Timer", Timer)
     ours, theirs = socket.socketpair()
     with ours, theirs:
-        network = SimpleNamespace(get_extra_info={"socket": ours}.get)
-        body = Body((*HELLO, b": good\n\n", b": bye\n\n"))
-        stream = opened(body, extensions={"http_version": b"HTTP/1.1", "network_stream": network})
+        body = Body((*HELLO, b": good\n\n", b": bye\n\n"), failure)
+        stream = opened(body, extensions=over(ours))
         assert stream.get_final_text() == "Hello, world!"
         assert (body.given, body.closed) == (len(HELLO) + 2, 1)  # it was read to its end, and means nothing
     [(seconds, function, timer)] = timers
     assert (seconds, timer.started, timer.cancelled) == (DRAIN_SECONDS, True, True)
+    assert timer.daemon  # nobody waits for it at the end of the program
     assert function.__name__ == "interrupt"
+
+
+def test_a_sync_response_without_a_socket_is_not_waited_for() -> None:
+    """Nothing could end the waiting: it is closed at once, and not only when its stream is dropped."""
+    body = Body((*HELLO, b": good\n\n"))
+    stream = opened(body)
+    assert stream.get_final_text() == "Hello, world!"
+    assert (body.given, body.closed) == (len(HELLO), 1)
+
+
+@pytest.mark.parametrize("has_socket", [False, True])
+def test_a_close_in_the_middle_of_a_read(has_socket: bool) -> None:
+    """A socket is shut down, so that a blocked read of it ends; what has none is closed when the read comes back."""
+    ours, theirs = socket.socketpair()
+    theirs.settimeout(PATIENCE)
+    received: list[bytes] = []
+
+    class Interrupted(Body):
+        def __iter__(self) -> Iterator[bytes]:
+            yield HELLO[0]
+            stream.close()  # as a signal handler does, or another thread
+            assert self.closed == 0
+            if has_socket:
+                received.append(theirs.recv(1))
+            yield from HELLO[1:]
+
+    with ours, theirs:
+        body = Interrupted()
+        stream = opened(body, extensions=over(ours) if has_socket else None)
+        with pytest.raises(StreamConnectionError, match="closed before its message was complete"):
+            stream.get_final_text()
+    assert body.closed == 1
+    assert received == ([b""] if has_socket else [])
 
 
 @ASYNC_MODES
@@ -279,9 +313,10 @@ def test_a_shared_connection_is_not_waited_for(mode: Mode) -> None:
     async def main() -> None:
         async with open_stream(async_client_over(body, b"HTTP/2"), **REQUEST) as stream:
             assert await stream.get_final_text() == "Hello, world!"
+            assert (body.waited_for, body.closed >= 1) == (0, True)
 
     mode.run(main)
-    assert (body.waited_for, body.closed >= 1) == (0, True)
+    assert body.waited_for == 0
 
 
 @ASYNC_MODES
@@ -295,8 +330,10 @@ def test_a_body_without_an_end_is_not_read_for_ever_by_a_close(mode: Mode) -> No
             pulls += 1
             return b""
 
+    closes: list[int] = []
+
     async def close() -> None:
-        assert pulls == 0  # the response is closed first
+        closes.append(pulls)
 
     async def main() -> None:
         response = SimpleNamespace(
@@ -307,6 +344,7 @@ def test_a_body_without_an_end_is_not_read_for_ever_by_a_close(mode: Mode) -> No
         await source.aclose()
 
     mode.run(main)
+    assert closes == [0]  # the response is closed first
     assert 0 < pulls <= 1_000
 
 
@@ -341,6 +379,12 @@ class Body(http.SyncByteStream):
 
     def close(self) -> None:
         self.closed += 1
+
+
+def over(sock: socket.socket) -> dict[str, Any]:
+    """Return what a response says of the connection that it came over."""
+    network = SimpleNamespace(get_extra_info={"socket": sock}.get)
+    return {"http_version": b"HTTP/1.1", "network_stream": network}
 
 
 def opened(body: Body, extensions: Any = None, **headers: str) -> Any:
@@ -384,6 +428,15 @@ def test_a_failure_is_told_as_what_it_is(
             texts.append(text)
     assert caught.value.__cause__ is failure
     assert caught.value.partial.content[0].text == "".join(texts) == "Hello, world!"
+
+
+@pytest.mark.parametrize("count", [0, 2])
+def test_an_event_that_the_sdk_cannot_read(mode: Mode, count: int) -> None:
+    """The error names it by its number."""
+    body = body_of(EVENTS[:count]) + b"event: content_block_delta\ndata: {oops\n\n"
+    error = mode.read(lambda: iter_text(mode.stream(body))).error
+    assert type(error) is StreamProtocolError
+    assert f"event {count + 1}: its data is not valid JSON" in str(error)
 
 
 def test_a_body_that_somebody_has_begun_to_read() -> None:
@@ -465,6 +518,6 @@ def test_a_response_that_was_closed_before() -> None:
     body = Body()
     stream = opened(body)
     stream.response.close()
-    with pytest.raises(TypeError, match="was read or closed before"):
+    with pytest.raises(TypeError, match=r"this stream \(Response\) was read or closed before"):
         stream.get_final_text()
     assert body.iterated == 0
