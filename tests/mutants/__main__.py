@@ -33,8 +33,11 @@ SHARED = (
 )
 WHOLE = tuple(f"tests/whole/test_{name}.py" for name in ("short_ways", "stop_reasons", "faults"))
 
-# Where else a module's behaviour is looked at closely: the builder is what these ask.
-ALSO = {"_steps/builder.py": tuple(f"tests/steps/test_{name}.py" for name in ("param", "blocks", "accumulator"))}
+# Where else a module's behaviour is looked at closely: the builder is what these ask, and live streams are watched.
+ALSO = {
+    "_steps/builder.py": tuple(f"tests/steps/test_{name}.py" for name in ("param", "blocks", "accumulator")),
+    "_drive/live.py": ("tests/whole/test_watchers.py",),
+}
 
 
 def paths() -> dict[str, Path]:
@@ -91,7 +94,9 @@ def main() -> int:
 def _module(name: str, path: Path, *, own: bool) -> Module:
     below = Path(name)
     folder = Path("tests", *(part.strip("_") for part in below.parts[:-1]))
-    more = ALSO.get(name, ()) if own else (*([folder.as_posix()] if below.parts[:-1] else []), *WHOLE)
+    more = ALSO.get(name, ())
+    if not own:
+        more = (*([folder.as_posix()] if below.parts[:-1] else []), *more, *WHOLE)
     tests = (folder / f"test_{below.stem.strip('_')}.py").as_posix()
     return Module(path, ".".join(("claude_stream", *below.with_suffix("").parts)), tests, more)
 
