@@ -8,9 +8,21 @@ from typing import Any
 
 import pytest
 
-from claude_stream import StreamConnectionError, collect, from_sse, iter_events, iter_text
+from claude_stream import (
+    AsyncMessageStream,
+    MessageStream,
+    StreamConnectionError,
+    StreamTimeoutError,
+    collect,
+    from_sse,
+    iter_events,
+    iter_text,
+)
+from claude_stream._drive.pipeline import Options, drive
+from claude_stream._drive.timeouts import Limits
 from claude_stream.testing import message_events
 from claude_stream.testing._http import http_package
+from tests.clocks import Timeless
 from tests.support import ASYNC_MODES, AsyncItems, Mode, OwnError, body_of, failing
 
 EVENTS = message_events("Hello, world!")
@@ -95,6 +107,33 @@ def test_what_an_iterable_raises(mode: Mode, cls: Any, from_events: Any, from_by
         else:
             assert type(outcome.error) is expected
             assert outcome.error.__cause__ is error
+
+
+def test_what_is_held_back_goes_out_in_front_of_an_error(mode: Mode) -> None:
+    """A source of one's own is not closed by anybody, as far as can be known, and what it gave is shown."""
+    outcome = mode.read(lambda: iter_text(mode.source(failing(OwnError(), EVENTS[:4])), by="sentence"))
+    assert outcome.items == ["Hello, world!"]
+    assert type(outcome.error) is OwnError
+
+
+def test_what_has_no_response(mode: Mode) -> None:
+    """There is none to be shown."""
+    cls = AsyncMessageStream if mode.is_async else MessageStream
+    assert cls(mode.source(EVENTS)).response is None
+
+
+@pytest.mark.parametrize("timeless", ["asyncio", "trio"], indirect=True)
+def test_a_limit_for_what_is_awaited_first(timeless: Timeless) -> None:
+    """It holds for the stream that the awaitable gives."""
+
+    async def create() -> Any:
+        return timeless.paced(*EVENTS[:3], 9.0, *EVENTS[3:])
+
+    outcome = timeless.read(
+        lambda: drive(create(), options=Options(events=True, limits=Limits(idle=8, clock=timeless.clock)))
+    )
+    assert len(outcome.items) == 3
+    assert type(outcome.error) is StreamTimeoutError
 
 
 @ASYNC_MODES
