@@ -114,18 +114,52 @@ def test_whether_half_a_message_will_do(mode: Mode, over: Any, strict: bool) -> 
     assert type(outcome.error) is (StreamTruncatedError if strict else type(None))
 
 
-@pytest.mark.parametrize(("separator", "text"), [({}, "Hello, world!"), ({"separator": "|"}, "Hello, |world!")])
-def test_the_text_of_a_reader_has_its_separator(mode: Mode, separator: Any, text: str) -> None:
-    """It is what the reader gave, joined: with the separator between two blocks, and with none if none was given."""
+@pytest.mark.parametrize(
+    ("read", "text"),
+    [
+        (iter_events, "Hello, world!"),
+        (iter_text, "Hello, world!"),
+        (lambda source: iter_text(source, separator="|"), "Hello, |world!"),
+    ],
+    ids=["events", "text", "separated"],
+)
+def test_the_text_of_a_reader_has_its_separator(mode: Mode, read: Any, text: str) -> None:
+    """It stands between two blocks, as in what the reader gave, and where none was asked for there is none."""
     readers: list[Any] = []
 
     def make() -> Any:
-        readers.append(iter_text(mode.source(message_events("Hello, ", "world!")), **separator))
+        readers.append(read(mode.source(message_events("Hello, ", "world!"))))
         return readers[0]
 
-    assert "".join(mode.read(make).items) == text
+    mode.read(make)
     assert readers[0].text == text
-    assert iter_events(mode.source(EVENTS)).text == ""
+
+
+def test_the_response_is_known_before_the_first_read(mode: Mode) -> None:
+    """It is that of the stream, once there is a stream."""
+
+    async def main() -> None:
+        given = await mode.stream(body_of(EVENTS))
+        async with AsyncMessageStream(given) as stream:
+            assert stream.response is given.response
+
+    if mode.is_async:
+        mode.run(main)
+        return
+    with mode.stream(body_of(EVENTS)) as given:
+        assert MessageStream(given).response is given.response
+
+
+@pytest.mark.parametrize(
+    ("read", "gives"),
+    [(iter_events, iter_text), (from_sse, iter_text), (from_sse, iter_events)],
+    ids=["events of text", "bytes of text", "bytes of events"],
+)
+def test_a_reader_of_something_else(mode: Mode, read: Any, gives: Any) -> None:
+    """What a reader gives has to be events, and what is decoded has to be bytes."""
+    error = mode.read(lambda: read(gives(mode.source(EVENTS)))).error
+    assert type(error) is TypeError
+    assert str(error) == "what this iterator gives cannot be read here: pass what it was made from, or use tap()"
 
 
 # -- one after the other, and on each other --
@@ -172,13 +206,14 @@ def test_the_request_id_is_that_of_the_last_attempt(mode: Mode, attempt: Any) ->
     assert error.request_id == "req_3"
 
 
-def test_a_request_that_is_sent_again(mode: Mode, monkeypatch: pytest.MonkeyPatch) -> None:
-    """`open_stream` opens its restarts as it opened the first attempt."""
+@pytest.mark.parametrize("failures", [0, 2])
+def test_a_request_that_is_sent_again(mode: Mode, monkeypatch: pytest.MonkeyPatch, failures: int) -> None:
+    """`open_stream` opens its restarts as it opened the first attempt, and no more than it needs."""
     monkeypatch.setattr("claude_stream._open.backoff", no_delay)
-    answers = [Recording.from_events(events) for events in (FAILS_FIRST, FAILS_FIRST, EVENTS)]
-    client = mode.client(*answers)
+    client = mode.client(*[Recording.from_events(events) for events in (*[FAILS_FIRST] * failures, EVENTS)])
     stream, text = open_and_read_in(mode, lambda: open_stream(client, **REQUEST, restarts=2))
     assert (text, stream.text) == ("Hello, world!", "Hello, world!")
+    assert type(stream.message).__name__.partition("[")[0] == "ParsedMessage"
 
 
 def test_stages_on_stages_share_one_guard(mode: Mode) -> None:
