@@ -201,7 +201,9 @@ def test_what_is_shown_of_another_body_begins_at_its_beginning(chunks: list[byte
     assert repr(decode(chunks)) == repr(decode([b"".join(chunks)]))
 
 
-@pytest.mark.parametrize("name", [b"b", b"content_block_delta", b"error"])
+@pytest.mark.parametrize(
+    "name", [b"b", b"content_block_delta", b"error", b"b\nid: 1", b"b\nevent: error", b"b\ndata:[1]"]
+)
 @pytest.mark.parametrize(
     "data",
     [
@@ -225,6 +227,13 @@ def test_one_event_a_chunk_is_read_like_byte_by_byte(name: bytes, data: bytes) -
     body = b"".join(events)
     assert repr(decode(events)) == repr(decode([body[at : at + 1] for at in range(len(body))])) == repr(decode([body]))
     assert len(decode(events)) == 3
+
+
+@pytest.mark.parametrize("spaces", range(40))
+def test_a_comment_is_no_event(spaces: int) -> None:
+    """Whatever stands in it, and wherever."""
+    first = b'event: a\ndata: {"type":"a"}\n\n'
+    assert decode([first, b":" + b" " * spaces + b'{"type":"b"}\n\n', first]) == [{"type": "a"}] * 2
 
 
 WHOLE_EVENTS = [

@@ -142,7 +142,7 @@ class Block:
         """Merge a delta of a type that came after this library: the obvious rule for each field."""
         for field, value in delta.items():
             before = self._data.get(field)
-            if isinstance(value, str) and isinstance(before, (str, type(None))) and field not in ("type", "signature"):
+            if isinstance(value, str) and field not in ("type", "signature"):
                 self._text(field).add(value)
             elif is_array(value) and is_array(before):
                 before.extend(copy_json(value))
