@@ -127,9 +127,9 @@ class Block:
         text = self._texts.get(field)
         if text is None:
             before = self._data.get(field)
-            if not isinstance(before, (str, type(None))):
-                before = self._data[field] = None  # the string takes its place
-            text = self._texts[field] = Text(before or "")
+            if not isinstance(before, str):
+                before = self._data[field] = ""  # the string takes its place
+            text = self._texts[field] = Text(before)
         return text
 
     def _replace(self, delta: Wire) -> None:
