@@ -103,25 +103,31 @@ def test_fields_with_names_that_the_sdk_trips_over(mode: Mode, name: str) -> Non
     assert caught.value.partial is None
 
 
+HELLO = message_events("Hello")
+MORE = delta(0, type="text_delta", text="!")
+
+
 @pytest.mark.parametrize(
     ("before", "event", "why"),
     [
-        (0, {**delta(0, type=None), "index": None}, "block None is not open"),
-        (0, {**delta(0, **{"type": None, "": "!"}), "index": None}, "block None is not open"),
-        (3, delta(0, type="text_delta", text=5), "its text is not a string"),
-        (3, delta(0, type="text_delta", text=None), "its text is not a string"),
-        (3, {**delta(0, type="text_delta", text="!"), "index": None}, "block None is not open"),
-        (4, {**delta(0, type="text_delta", text="!"), "index": None}, "block None is not open"),
-        (4, delta(0, type="text_delta", text="!"), "block 0 is not open"),
+        ([], {**delta(0, type=None), "index": None}, "block None is not open"),
+        ([], {**delta(0, **{"type": None, "": "!"}), "index": None}, "block None is not open"),
+        (HELLO[:3], delta(0, type="text_delta", text=5), "its text is not a string"),
+        (HELLO[:3], delta(0, type="text_delta", text=None), "its text is not a string"),
+        (HELLO[:3], {**MORE, "index": None}, "block None is not open"),
+        ([*HELLO[:3], delta(0, type="news_delta", news="")], {**MORE, "index": None}, "block None is not open"),
+        ([*HELLO[:3], delta(0, **MORE["delta"], news="")], {**MORE, "index": None}, "block None is not open"),
+        (HELLO[:4], {**MORE, "index": None}, "block None is not open"),
+        (HELLO[:4], MORE, "block 0 is not open"),
     ],
 )
-def test_a_delta_that_cannot_stand_behind_another(before: int, event: dict[str, Any], why: str) -> None:
+def test_a_delta_that_cannot_stand_behind_another(before: list[Any], event: dict[str, Any], why: str) -> None:
     """It is refused, however much it is like the one in front of it; and what had come is with the error."""
-    accumulator = fed(message_events("Hello")[:before])
+    accumulator = fed(before)
     with pytest.raises(StreamProtocolError, match=why) as caught:
         accumulator.feed(event)
-    assert accumulator.text == ("Hello" if before else "")
-    assert caught.value.content_started is (before > 0)
+    assert accumulator.text == fed(before).text
+    assert caught.value.content_started is bool(before)
 
 
 def test_an_error_event_behind_a_message_that_cannot_be_built() -> None:
@@ -320,8 +326,9 @@ def test_what_only_looks_like_the_delta_before(as_objects: bool) -> None:
     builder = MessageBuilder()
     for event in [
         *events,
-        delta(1, type="news_delta", partial_json="!"),
         {**delta(1, type="input_json_delta", partial_json="!"), "type": "news"},
+        delta(1, type="input_json_delta", partial_json=" "),
+        delta(1, type="news_delta", partial_json="!"),
         delta(1, type="input_json_delta", partial_json=" "),
     ]:
         builder.feed(to_event(event) if as_objects else event)

@@ -124,7 +124,8 @@ def test_a_large_event_in_small_chunks_is_linear() -> None:
 
 ENDLESS = {  # how it begins, how it goes on, and what is shown of it
     "a line without end": (b'event: a\ndata: {"text":"', b"x" * 50, b'data: {"text":"' + b"x" * 185),
-    "lines without a blank one": (b"event: a\ndata: 1\ndata: 1\n", b"data: 12345\n" * 5, b"1"),
+    "a line without end behind data": (b'event: a\ndata: {"type":"a"}\n: ', b"x" * 50, b'{"type":"a"}'),
+    "lines without a blank one": (b"event: a\ndata: 1\ndata: 2\n", b"data: 12345\n" * 5, b"1"),
     "a comment without end": (b": hi", b" hi" * 20, (b": hi" + b" hi" * 80)[:200]),
     "the name of an event without end": (b"event: hi", b"hi" * 20, (b"event: " + b"hi" * 100)[:200]),
     "another body without a line": (b"<html>", b"<p>" * 20, (b"<html>" + b"<p>" * 80)[:200]),
