@@ -146,6 +146,17 @@ def test_a_string_that_is_replaced_under_construction() -> None:
 # -- one block by itself --
 
 
+@pytest.mark.parametrize("start", [{}, {"verse": None}, {"verse": ""}, {"verse": 5}, {"verse": ["z"]}])
+def test_null_never_erases_a_string(start: dict[str, Any]) -> None:
+    """Also where the block came without it; a list behind it takes its place."""
+    block = Block({"type": "poem", **start})
+    for verse in ("a", None, "b"):
+        block.add({"type": "poem_delta", "verse": verse})
+    assert block.merged() == {"type": "poem", "verse": "ab"}
+    block.add({"type": "poem_delta", "verse": ["c"]})
+    assert block.merged() == {"type": "poem", "verse": ["c"]}
+
+
 def tool(*pieces: str, close: bool = True, **fields: Any) -> Block:
     block = Block({"type": "tool_use", "id": "toolu_1", "name": "get_weather", **fields})
     for piece in pieces:

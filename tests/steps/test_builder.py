@@ -61,6 +61,8 @@ def test_what_was_asked_for_first_stays(asked: tuple[bool, bool, bool]) -> None:
 def test_what_is_asked_for_later() -> None:
     """A reader further on may want another class, and may take an early end as it is."""
     builder = MessageBuilder()
+    with pytest.raises(StreamTruncatedError):
+        builder.finish()
     builder.amend(beta=True, parsed=True, strict=False)
     for event in message_events("Hello", cut=4):
         builder.feed(event)
@@ -99,6 +101,33 @@ def test_fields_with_names_that_the_sdk_trips_over(mode: Mode, name: str) -> Non
     with pytest.raises(StreamProtocolError, match="cannot build") as caught:
         collect([start, *rest])
     assert caught.value.partial is None
+
+
+HELLO = message_events("Hello")
+MORE = delta(0, type="text_delta", text="!")
+
+
+@pytest.mark.parametrize(
+    ("before", "event", "why"),
+    [
+        ([], {**delta(0, type=None), "index": None}, "block None is not open"),
+        ([], {**delta(0, **{"type": None, "": "!"}), "index": None}, "block None is not open"),
+        (HELLO[:3], delta(0, type="text_delta", text=5), "its text is not a string"),
+        (HELLO[:3], delta(0, type="text_delta", text=None), "its text is not a string"),
+        (HELLO[:3], {**MORE, "index": None}, "block None is not open"),
+        ([*HELLO[:3], delta(0, type="news_delta", news="")], {**MORE, "index": None}, "block None is not open"),
+        ([*HELLO[:3], delta(0, **MORE["delta"], news="")], {**MORE, "index": None}, "block None is not open"),
+        (HELLO[:4], {**MORE, "index": None}, "block None is not open"),
+        (HELLO[:4], MORE, "block 0 is not open"),
+    ],
+)
+def test_a_delta_that_cannot_stand_behind_another(before: list[Any], event: dict[str, Any], why: str) -> None:
+    """It is refused, however much it is like the one in front of it; and what had come is with the error."""
+    accumulator = fed(before)
+    with pytest.raises(StreamProtocolError, match=why) as caught:
+        accumulator.feed(event)
+    assert accumulator.text == fed(before).text
+    assert caught.value.content_started is bool(before)
 
 
 def test_an_error_event_behind_a_message_that_cannot_be_built() -> None:
@@ -223,16 +252,42 @@ def test_the_request_id_is_set_as_on_the_message_of_create(mode: Mode) -> None:
     assert collect(message_events("Hi"))._request_id is None
 
 
-def test_the_headers_name_request_and_workspace() -> None:
+class Response:
+    """A response that was made without a request, as in a mock."""
+
+    def __init__(self, **headers: str) -> None:
+        self.headers = {name.replace("_", "-"): value for name, value in headers.items()}
+
+    @property
+    def request(self) -> Any:
+        raise RuntimeError("The request instance has not been set on this response.")
+
+
+@pytest.mark.parametrize(
+    ("response", "expected"),
+    [
+        (None, ("req_from_body", None)),
+        (Response(anthropic_workspace_id="wrkspc_1"), ("req_from_body", "wrkspc_1")),
+        (Response(request_id="req_1"), ("req_1", None)),
+        (SimpleNamespace(headers={"request-id": "req_1"}), ("req_1", None)),
+        (SimpleNamespace(headers={}, request="the request"), ("req_from_body", None)),
+    ],
+)
+def test_the_headers_name_request_and_workspace(response: Any, expected: tuple[Any, ...]) -> None:
     """The response's headers are read as by the SDK, and the body's request ID does where there is no header."""
     builder = MessageBuilder()
-    builder.response = SimpleNamespace(headers={"anthropic-workspace-id": "wrkspc_1"})
+    if response is not None:
+        builder.response = response
     builder.feed(message_events()[0])
+    headers = response.headers if response is not None else {}
     assert builder.message is not None
-    assert builder.message._workspace_id == "wrkspc_1"
+    assert builder.message._workspace_id == headers.get("anthropic-workspace-id")
+    assert builder.message._request_id == headers.get("request-id")
     with pytest.raises(StreamAPIError) as caught:
         builder.feed(error_event("api_error", request_id="req_from_body"))
-    assert (caught.value.request_id, caught.value.workspace_id) == ("req_from_body", "wrkspc_1")
+    assert (caught.value.request_id, caught.value.workspace_id) == expected
+    assert caught.value.response is response
+    assert caught.value.request == getattr(response, "__dict__", {}).get("request")
 
 
 def test_events_of_the_sdk_and_their_json_give_the_same(mode: Mode) -> None:
@@ -262,6 +317,31 @@ def test_beta_can_be_asked_for_behind_other_stages(mode: Mode) -> None:
     """`collect(..., beta=True)` holds for an iterator of ours, too."""
     message = mode.message(lambda: collect(iter_events(mode.source(message_events("Hi"))), beta=True))
     assert type(message) is BetaMessage
+
+
+@pytest.mark.parametrize("as_objects", [False, True])
+def test_what_only_looks_like_the_delta_before(as_objects: bool) -> None:
+    """An event of another type is no delta, and a field is the block's unless its delta is the API's own."""
+    events = tool_events('{"a": 1}', None, close=False)
+    builder = MessageBuilder()
+    for event in [
+        *events,
+        {**delta(1, type="input_json_delta", partial_json="!"), "type": "news"},
+        delta(1, type="input_json_delta", partial_json=" "),
+        delta(1, type="news_delta", partial_json="!"),
+        delta(1, type="input_json_delta", partial_json=" "),
+    ]:
+        builder.feed(to_event(event) if as_objects else event)
+    block = builder.message.to_dict()["content"][1]
+    assert (block["input"], block["partial_json"]) == ({"a": 1}, "!")
+
+
+def test_an_event_that_somebody_sees_is_the_object_that_came() -> None:
+    """Not one like it."""
+    builder = MessageBuilder()
+    for event in map(to_event, message_events(THINKING, "Hello, world!", WEATHER)):
+        [wire] = builder.feed(event)
+        assert to_event(wire) is event
 
 
 def test_a_long_text_of_objects_that_nobody_sees(mode: Mode) -> None:
@@ -435,7 +515,7 @@ def test_every_event_counts(kind: str, as_objects: bool, sourced: bool) -> None:
     events = [event for event in events if event["type"] not in {"message_delta", "message_stop", "content_block_stop"}]
     builder = MessageBuilder(sourced=sourced)
     for event in events:
-        builder.feed(to_event(event) if as_objects else event)
+        assert [*builder.feed(to_event(event) if as_objects else event)] == [event]
         assert builder.guard.events == events.index(event) + 1 or events.count(event) > 1
     with pytest.raises(StreamProtocolError, match=rf"^event {len(events) + 1} .*after {len(events) + 1} events"):
         builder.feed(events[0])
@@ -462,3 +542,12 @@ def test_the_blocks_of_message_start_are_whole() -> None:
         assert [block.open for block in builder.blocks[:2]] == [False, False]
     assert builder.text("|") == "One|Two|Hello"
     assert builder.text() == "OneTwoHello"
+
+
+def test_the_usage_of_a_fallback_names_the_models() -> None:
+    """Which model an iteration is billed to is said by the blocks of the message."""
+    iterations = [{"type": "message", "output_tokens": 1}, {"type": "fallback_message", "output_tokens": 2}]
+    fallback = {"type": "fallback", "from": {"model": "a"}, "to": {"model": "b"}}
+    events = message_events("Hello", fallback, "you", usage={"iterations": iterations})
+    events[-2]["usage"]["iterations"] = iterations
+    assert [each.model for each in fed(events).usage.iterations] == ["a", "b"]

@@ -9,12 +9,23 @@ from typing import Any
 import pytest
 from anthropic.types import CitationCharLocation
 
-from claude_stream import CitationPart, StreamProtocolError, StreamTruncatedError, TextPart, UnknownEvent
+from claude_stream import (
+    CitationPart,
+    DonePart,
+    StreamAPIError,
+    StreamProtocolError,
+    StreamTruncatedError,
+    TextPart,
+    UnknownEvent,
+    Usage,
+    iter_tool_inputs,
+)
 from claude_stream._steps.builder import MessageBuilder
 from claude_stream._steps.frames import Frames
 from claude_stream._wire.ndjson import ndjson_frame
 from claude_stream.testing import message_events
-from tests.support import OwnError
+from tests.faults import error_event
+from tests.support import OwnError, tool_events
 
 
 @dataclasses.dataclass(frozen=True)
@@ -59,6 +70,30 @@ def test_a_failure_is_told_once() -> None:
     assert frames.last(OwnError("secret")) is None
 
 
+def test_an_error_of_the_api_is_passed_on() -> None:
+    """With the type that the API gave it, which a client may act on."""
+    frames = frames_of(WHOLE[:3])
+    with pytest.raises(StreamAPIError) as caught:
+        frames._builder.feed(error_event("overloaded_error"))
+    assert json.loads(frames.last(caught.value) or b"")["error"]["type"] == "overloaded_error"
+
+
+def test_the_end_of_the_parts_is_told_once() -> None:
+    """The last part is the frame that says so, and neither the end nor a failure behind it is told of again."""
+    frames = frames_of(WHOLE, "part")
+    [done] = shown(frames.feed(DonePart("end_turn", Usage())))
+    assert done == shown(frames_of(WHOLE, "text").finish())[0]
+    assert done.keys() == {"type", "stop_reason", "usage"}
+    assert list(frames.finish()) == []
+    assert frames.last(OwnError("secret")) is None
+
+
+def test_an_event_goes_on_as_it_came() -> None:
+    """To the order of its fields."""
+    event = {"index": 0, "text": "a", "type": "news"}
+    assert list(frames_of([]).feed(event)) == [ndjson_frame(event)]
+
+
 def test_the_last_frame_of_events() -> None:
     """It is the API's own; where the message is complete without it, it is added, for the client to know."""
     assert shown(frames_of(WHOLE).finish()) == []
@@ -85,6 +120,22 @@ def test_a_citation_is_the_sdks_json(citation: Any) -> None:
     """Whatever the SDK made of it, no field that was not sent is added."""
     [frame] = shown(frames_of(WHOLE, "part").feed(CitationPart(citation, 1)))
     assert frame == {"type": "citation", "citation": citation and {"type": "tea"}, "index": 1}
+
+
+def test_a_citation_of_an_odd_shape_warns_nobody() -> None:
+    """What the API sent goes on, also where the SDK expected something else."""
+    citation = CitationCharLocation.construct(type="char_location", cited_text=["a"])
+    [frame] = shown(frames_of(WHOLE, "part").feed(CitationPart(citation, 0)))
+    assert frame["citation"]["cited_text"] == ["a"]
+
+
+def test_the_pieces_of_an_input() -> None:
+    """They say whose they are, and no more: what came before is known to the client."""
+    events = tool_events('{"a": 1}', "tool_use")
+    frames = frames_of(events, "tool_input")
+    found = [frame for piece in iter_tool_inputs(events) for frame in shown(frames.feed(piece))]
+    known = {"type": "tool_input", "index": 1, "id": "toolu_1", "name": "get_weather"}
+    assert found == [{**known, "delta": delta} for delta in ("", *'{"a": 1}')]
 
 
 def test_halves_of_surrogate_pairs_in_objects() -> None:

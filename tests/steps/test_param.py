@@ -93,6 +93,12 @@ def test_an_interrupted_message(name: str) -> None:
     assert sent(fed(message_events(*content, cut=cut))) == expected
 
 
+def test_a_message_that_has_a_stop_reason_and_a_block_open() -> None:
+    """It is not complete, and so its calls are not to be answered, whatever it says."""
+    *events, _, end, _ = message_events("Hello", WEATHER, "Hello", stop_reason="tool_use")
+    assert sent(fed([*events, end])) == [TEXT, TEXT]
+
+
 # What the message holds, and its stop reason; what is sent back, and what as a prefill.
 COMPLETE: dict[str, tuple[list[Any], str, list[Any] | None, list[Any] | None]] = {
     "all that is good": ([THINKING, TEXT, CALL], "tool_use", [THINKING, TEXT, CALL], [THINKING, TEXT]),

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import dataclasses
+import json
 from typing import Any
 
 import pytest
@@ -16,6 +17,7 @@ from claude_stream import (
     Reader,
     ServerToolPart,
     StreamOverloadedError,
+    StreamProtocolError,
     StreamTruncatedError,
     TextPart,
     ThinkingPart,
@@ -29,12 +31,13 @@ from claude_stream import (
     iter_thinking,
     iter_tool_calls,
     iter_tool_inputs,
+    to_ndjson,
 )
 from claude_stream._drive.pipeline import Options, drive
 from claude_stream._steps.builder import MessageBuilder
 from claude_stream._steps.parts import Parts
 from claude_stream.testing import message_events
-from tests.support import Either, Mode, body_of, by_hand, done, tool_events
+from tests.support import Either, Mode, body_of, by_hand, delta, done, tool_events
 
 WEATHER = ("get_weather", {"city": "Paris"})
 THINKING = {"type": "thinking", "thinking": "Hm, well.", "signature": "sig"}
@@ -161,7 +164,13 @@ def test_thinking_that_is_not_shown(mode: Mode) -> None:
     assert parts[:-1] == [ThinkingPart("", 0), ThinkingPart("", 0, 50), ThinkingPart("", 0, 50)]
 
 
-@pytest.mark.parametrize("odd", [{}, {"from": 5, "to": "b", "trigger": []}, {"from": {"model": "a"}, "trigger": None}])
+@pytest.mark.parametrize(
+    "odd",
+    [
+        *({}, {"from": 5, "to": "b", "trigger": []}, {"from": {"model": "a"}, "trigger": None}),
+        {"from": {"model": "a"}, "to": {"model": 5}, "trigger": {"category": ["bio"]}},
+    ],
+)
 def test_a_fallback_of_an_odd_shape(mode: Mode, odd: dict[str, Any]) -> None:
     """It is a part all the same."""
     [part, _] = parts_of(mode, message_events({"type": "fallback", **odd}))
@@ -180,6 +189,16 @@ def test_from_the_middle_and_from_the_end(mode: Mode) -> None:
         assert [part.type async for part in Either(stream.parts())] == ["tool_call", "tool_call", "done"]
 
     mode.run(main) if mode.is_async else by_hand(main())
+
+
+def test_parts_in_a_relay() -> None:
+    """Each has a frame of its own type; what no frame can be made of is said to be a part."""
+    types = [json.loads(frame)["type"] for frame in to_ndjson(iter_parts(EVERYTHING))]
+    assert types == [part.type for part in iter_parts(EVERYTHING)]
+    citation = delta(0, type="citations_delta", citation={**CITATION, "news": object()})
+    events = message_events("Hi")
+    with pytest.raises(StreamProtocolError, match=r"^part cannot be written as JSON"):
+        list(to_ndjson(iter_parts([*events[:3], citation, *events[3:]])))
 
 
 def test_a_message_that_may_be_cut() -> None:

@@ -142,6 +142,14 @@ def test_the_short_way_is_taken(kind: str, beta: bool) -> None:
     assert next(iter(iter_events([message_events("")[0], event]))) is not None
 
 
+@IS_BETA
+@pytest.mark.parametrize("kind", sorted(map(str, DELTA_STRINGS)))
+def test_the_short_way_makes_what_pydantic_makes(kind: str, beta: bool) -> None:
+    """In all that it knows of the object, so that this can be copied, pickled and written as JSON."""
+    wire = {"type": "content_block_delta", "index": 7, "delta": {"type": kind, DELTA_STRINGS[kind]: "é"}}
+    assert_same_event(event_of(wire, beta=beta), EVENTS[beta].model_validate(wire))
+
+
 @pytest.mark.parametrize(
     "change",
     [

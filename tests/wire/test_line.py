@@ -7,7 +7,7 @@ import tracemalloc
 from hypothesis import given
 from hypothesis import strategies as st
 
-from claude_stream._wire.line import UnfinishedLine
+from claude_stream._wire.line import UnfinishedLine, endless
 
 
 @given(st.lists(st.binary(max_size=9000) | st.binary(max_size=3)))
@@ -56,3 +56,11 @@ def test_what_is_dropped_is_gone() -> None:
     assert (len(line), line.take()) == (0, b"")
     line.add(b"y" * 5000)
     assert line.drop() == b"y" * 200
+
+
+def test_the_error_for_what_has_no_end() -> None:
+    """It says what that is, how many bytes are too many, who sets that, and how it begins."""
+    assert str(endless("event 2", 1000, b"data: <html>")) == (
+        "event 2 has more than 1000 bytes and no end, which is no event of the Messages API (max_event= sets the "
+        "limit); it begins: data: <html>"
+    )

@@ -122,12 +122,13 @@ def test_a_large_event_in_small_chunks_is_linear() -> None:
     assert len(event["text"]) == 8_000_000
 
 
-ENDLESS = {
-    "a line without end": (b'event: a\ndata: {"text":"' + b"x" * 50, b"x" * 50),
-    "lines without a blank one": (b"event: a\ndata: 1\ndata: 1\n", b"data: 12345\n" * 5),
-    "a comment without end": (b": hi", b" hi" * 20),
-    "the name of an event without end": (b"event: hi", b"hi" * 20),
-    "another body without a line": (b"<html>", b"<p>" * 20),
+ENDLESS = {  # how it begins, how it goes on, and what is shown of it
+    "a line without end": (b'event: a\ndata: {"text":"', b"x" * 50, b'data: {"text":"' + b"x" * 185),
+    "a line without end behind data": (b'event: a\ndata: {"type":"a"}\n: ', b"x" * 50, b'{"type":"a"}'),
+    "lines without a blank one": (b"event: a\ndata: 1\ndata: 2\n", b"data: 12345\n" * 5, b"1"),
+    "a comment without end": (b": hi", b" hi" * 20, (b": hi" + b" hi" * 80)[:200]),
+    "the name of an event without end": (b"event: hi", b"hi" * 20, (b"event: " + b"hi" * 100)[:200]),
+    "another body without a line": (b"<html>", b"<p>" * 20, (b"<html>" + b"<p>" * 80)[:200]),
 }
 
 
@@ -135,7 +136,7 @@ ENDLESS = {
 @pytest.mark.parametrize("size", [1, 7, 60])
 def test_an_event_without_end(name: str, size: int) -> None:
     """It is a fault behind the events in front of it as soon as more is held than the limit, and is let go of."""
-    head, more = ENDLESS[name]
+    head, more, begins = ENDLESS[name]
     endless = (head + more * 100)[: 100 * 60]
     decoder = SSEDecoder(max_event=1000)
     assert list(decoder.feed(b'data: {"type":"a"}\n\n')) == [{"type": "a"}]
@@ -147,7 +148,8 @@ def test_an_event_without_end(name: str, size: int) -> None:
             break
     [fault] = events
     assert isinstance(fault, StreamProtocolError)
-    assert "event 2 has more than 1000 bytes and no end" in str(fault)
+    assert str(fault).startswith("event 2 has more than 1000 bytes and no end")
+    assert str(fault).endswith(f"; it begins: {excerpt(begins)}")
     assert 1000 < fed < 1600
     assert list(decoder.finish()) == []
 
@@ -201,7 +203,9 @@ def test_what_is_shown_of_another_body_begins_at_its_beginning(chunks: list[byte
     assert repr(decode(chunks)) == repr(decode([b"".join(chunks)]))
 
 
-@pytest.mark.parametrize("name", [b"b", b"content_block_delta", b"error"])
+@pytest.mark.parametrize(
+    "name", [b"b", b"content_block_delta", b"error", b"b\nid: 1", b"b\nevent: error", b"b\ndata:[1]"]
+)
 @pytest.mark.parametrize(
     "data",
     [
@@ -225,6 +229,13 @@ def test_one_event_a_chunk_is_read_like_byte_by_byte(name: bytes, data: bytes) -
     body = b"".join(events)
     assert repr(decode(events)) == repr(decode([body[at : at + 1] for at in range(len(body))])) == repr(decode([body]))
     assert len(decode(events)) == 3
+
+
+@pytest.mark.parametrize("spaces", range(40))
+def test_a_comment_is_no_event(spaces: int) -> None:
+    """Whatever stands in it, and wherever."""
+    first = b'event: a\ndata: {"type":"a"}\n\n'
+    assert decode([first, b":" + b" " * spaces + b'{"type":"b"}\n\n', first]) == [{"type": "a"}] * 2
 
 
 WHOLE_EVENTS = [

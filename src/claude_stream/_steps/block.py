@@ -127,9 +127,9 @@ class Block:
         text = self._texts.get(field)
         if text is None:
             before = self._data.get(field)
-            if not isinstance(before, (str, type(None))):
-                before = self._data[field] = None  # the string takes its place
-            text = self._texts[field] = Text(before or "")
+            if not isinstance(before, str):
+                before = self._data[field] = ""  # the string takes its place
+            text = self._texts[field] = Text(before)
         return text
 
     def _replace(self, delta: Wire) -> None:
@@ -142,7 +142,7 @@ class Block:
         """Merge a delta of a type that came after this library: the obvious rule for each field."""
         for field, value in delta.items():
             before = self._data.get(field)
-            if isinstance(value, str) and isinstance(before, (str, type(None))) and field not in ("type", "signature"):
+            if isinstance(value, str) and field not in ("type", "signature"):
                 self._text(field).add(value)
             elif is_array(value) and is_array(before):
                 before.extend(copy_json(value))

@@ -314,7 +314,7 @@ class MessageBuilder(Step[Any, Wire]):
             raise self.fail(exc) from exc.__cause__
         return self.message
 
-    def to_param(self, *, prefill: bool = False) -> MessageParam | None:
+    def to_param(self, *, prefill: bool) -> MessageParam | None:
         """Return the message so far as one that the next request accepts; see `Accumulator.to_param`."""
         stop_reason = self.guard.stop_reason
         if stop_reason == "refusal":

@@ -32,7 +32,7 @@ class Frames(Step[Any, bytes]):
         name: what the frames of the results are called, or "" if the results are events.
     """
 
-    def __init__(self, builder: MessageBuilder, framing: Framing, name: str = "") -> None:
+    def __init__(self, builder: MessageBuilder, framing: Framing, name: str) -> None:
         self._builder = builder
         self._framing = framing
         self._name = name
@@ -82,7 +82,7 @@ class Frames(Step[Any, bytes]):
 def _plain(value: Any) -> Any:
     """Return a value of a part as JSON: blocks and citations are the SDK's."""
     if isinstance(value, anthropic.BaseModel):
-        return value.to_dict(mode="python", warnings=False)
+        return value.to_dict(warnings=False)
     if dataclasses.is_dataclass(value):
         # What does not count when two are compared, a reading of this process's clock, tells nobody anything elsewhere.
         fields = (field.name for field in dataclasses.fields(value) if field.compare)

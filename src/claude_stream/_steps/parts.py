@@ -215,9 +215,9 @@ class Parts(Step[Wire, Any]):
         elif kind == "thinking":
             estimated = delta.get("estimated_tokens")
             tokens = estimated if is_count(estimated) else None
-            texts = list(self._thinking.feed(item))
-            if texts or tokens is not None:
-                yield ThinkingPart("".join(texts), index, tokens)
+            text = "".join(self._thinking.feed(item))
+            if text or tokens is not None:
+                yield ThinkingPart(text, index, tokens)
         else:
             yield from self._inputs.feed(item)
 

@@ -144,7 +144,6 @@ class SSEDecoder(Step[bytes, Wire | Exception]):
     def _refuse(self) -> StreamProtocolError:
         """Let go of an event that is too large, which ends the stream, and return the error for it."""
         self._count += 1
-        self._held = 0
         rest = self._line.drop()
         begins = self._data[0][:HEAD] if self._data else rest
         self._data.clear()
