@@ -28,6 +28,15 @@ def test_a_delta_of_an_unknown_shape_is_merged(fields: dict[str, Any]) -> None:
     assert message.content[0].to_dict().get("volume") == fields.get("volume")
 
 
+@pytest.mark.parametrize("kind", ["text_delta", "news"])
+@pytest.mark.parametrize("signature", ["c2ln", ["a"], {"a": 1}])
+def test_a_signature_replaces_whatever_it_is(kind: str, signature: Any) -> None:
+    """Also beside the string of a delta."""
+    events = message_events("Hello")
+    events[3:3] = [delta(0, type=kind, text="", signature=signature)] * 2
+    assert collect(events).content[0].to_dict(warnings=False)["signature"] == signature
+
+
 def test_unknown_deltas_are_merged_by_the_obvious_rule() -> None:
     """Strings append, lists extend, others replace, a signature replaces, and null never erases."""
     start = {"type": "content_block_start", "index": 0}

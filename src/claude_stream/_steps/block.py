@@ -142,7 +142,9 @@ class Block:
         """Merge a delta of a type that came after this library: the obvious rule for each field."""
         for field, value in delta.items():
             before = self._data.get(field)
-            if isinstance(value, str) and field not in ("type", "signature"):
+            if field in ("type", "signature"):
+                self._replace({field: value})
+            elif isinstance(value, str):
                 self._text(field).add(value)
             elif is_array(value) and is_array(before):
                 before.extend(copy_json(value))
