@@ -43,7 +43,7 @@ MENDED = {
     "one of more than 4300 digits was a `ValueError` from the `repr` of an accumulator, and of `Usage`": (
         "tests/steps/test_accumulator.py, tests/test_usage.py"
     ),
-    "a signature that is an array, beside the string of a delta, was added to the one before": "tests/steps/test_block.py",
+    "a signature that is an array was added to the one before, and did not replace it": "tests/steps/test_block.py",
     "an `id` of a server's tool call that is an object was a `TypeError` from `to_param`": "tests/steps/test_param.py",
 }
 """What fuzzing found in 0.1, and the tests for it."""
