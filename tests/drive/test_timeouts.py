@@ -221,11 +221,36 @@ def test_patience_forgets_a_wait_that_ended_in_progress() -> None:
 
 def test_a_limit_that_is_used_up() -> None:
     """A wait may take all of it, and then there is none left."""
-    patience = Patience(Limits(idle=2), Guard())
-    patience.left(0)
+    guard = Guard()
+    patience = Patience(Limits(idle=2), guard)
+    assert patience.left(0) == 2
+    guard.feed(EVENTS[0])
+    assert patience.left(1.5) == 2
     assert patience.left(1.5) == 0.5
     with pytest.raises(StreamTimeoutError, match="no event in 2 s, pings aside"):
         patience.left(0.5)
+
+
+def test_what_comes_in_front_of_the_content_takes_its_time() -> None:
+    """The limit for the first content runs on through the events before it."""
+    guard = Guard()
+    patience = Patience(Limits(first=10), guard)
+    assert patience.left(0) == 10
+    guard.feed(EVENTS[0])
+    assert patience.left(4) == 6
+    assert patience.left(1) == 5
+
+
+@pytest.mark.parametrize(("limit", "left"), [("first", 1.5), ("idle", 1.5), ("silent", 2.5)])
+def test_what_is_left_in_the_middle_of_a_wait(limit: str, left: float) -> None:
+    """Bytes put off the end of silence, and of nothing else."""
+    clock = Clock(100)
+    patience = Patience(Limits(**{limit: 4}, clock=clock), Guard())
+    patience.begins(clock())
+    clock.sleep(1)
+    patience.touch()
+    clock.sleep(1.5)
+    assert patience.left_now() == left
 
 
 class Noting(Watchdog):
@@ -237,7 +262,7 @@ class Noting(Watchdog):
         self.is_stopped = False
         Noting.last = self
 
-    last: Noting
+    last: Any = None
 
     def wake(self) -> None:
         self.woken_for.append(self.deadline)
@@ -255,6 +280,7 @@ def limited_by(clock: Clock, items: Iterator[Any], guard: Guard | None = None, *
 @pytest.fixture
 def noting(monkeypatch: pytest.MonkeyPatch) -> None:
     """Have no thread in this test."""
+    monkeypatch.setattr(Noting, "last", None)
     monkeypatch.setattr("claude_stream._drive.timeouts.Watchdog", Noting)
 
 
@@ -282,7 +308,7 @@ def test_bytes_move_the_deadline_of_a_sync_wait() -> None:
 def test_between_waits_nothing_is_watched(left_early: bool) -> None:
     """The consumer may take as long as it likes with an item, and when it has had enough there is no watchdog."""
     clock, given = Clock(100), 0
-    items = limited_by(clock, iter(EVENTS[:3]), idle=5)
+    items: Any = limited_by(clock, iter(EVENTS[:3]), idle=5)
     for _ in items:
         given += 1
         assert Noting.last.deadline == math.inf
@@ -290,7 +316,7 @@ def test_between_waits_nothing_is_watched(left_early: bool) -> None:
         clock.sleep(60)
         if left_early:
             break
-    items.close()  # type: ignore[attr-defined] # which is what a reader's end does to it
+    items.close()  # which is what the end of a reader does to it
     assert given == (1 if left_early else 3)
     assert Noting.last.woken_for == [105, 165, 225, 285][: 1 if left_early else 4]
     assert Noting.last.is_stopped
@@ -344,6 +370,7 @@ def test_a_failure_that_no_watchdog_made(connection: Any) -> None:
     patience = Patience(Limits(idle=5, clock=Clock(100)), Guard())
     with pytest.raises(ConnectionResetError):
         list(watched(failing(ConnectionResetError(), EVENTS[:1]), patience, connection))
+    assert (Noting.last is None) is (connection is None)  # without a connection, there is nothing to shut down
 
 
 @pytest.mark.parametrize("is_reset", [False, True])
