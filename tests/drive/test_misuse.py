@@ -24,8 +24,9 @@ from claude_stream import (
     tap,
     wrap_client,
 )
+from claude_stream._drive.misuse import kind_of
 from claude_stream.testing import Recording, message_events
-from tests.support import REQUEST, Mode
+from tests.support import REQUEST, AsyncItems, Mode
 
 EVENTS = message_events("Hello, world!")
 CLIENT = anthropic.Anthropic(api_key="x")
@@ -124,6 +125,44 @@ def test_a_proxy_has_the_colour_of_the_stream_inside(mode: Mode, proxy: Callable
     assert list(iter_text(stream)) == ["Hello, w", "orld!"]
     with pytest.raises(TypeError, match="read or closed before"):
         collect(stream)
+
+
+class Both(AsyncItems):
+    """What can be iterated both ways."""
+
+    def __iter__(self) -> Any:
+        raise NotImplementedError
+
+
+class Task(AsyncItems):
+    """What can be awaited, and is an iterable because of how it does that."""
+
+    def __await__(self) -> Any:
+        raise NotImplementedError
+
+    __iter__ = __await__
+
+
+@pytest.mark.parametrize(
+    ("given", "kind"),
+    [(EVENTS, "sync"), (AsyncItems(EVENTS), "async"), (Both(EVENTS), "sync"), (Task(EVENTS), "awaitable")],
+)
+def test_how_a_source_is_read(given: Any, kind: str) -> None:
+    """What is both is sync, as the overloads have it, unless it is awaited first."""
+    assert kind_of(given) == kind
+
+
+def test_a_source_of_the_users_own_that_has_a_response(mode: Mode) -> None:
+    """It is read like any other: only the SDK's streams lead to a response that is closed with them."""
+    source = (AsyncItems if mode.is_async else PlainItems)(EVENTS)
+    source.response = "none of ours"
+    assert mode.read(lambda: iter_text(source)).items == ["Hello, w", "orld!"]
+
+
+class PlainItems(list[Any]):
+    """Items that can have attributes."""
+
+    response: Any
 
 
 def test_a_stream_of_ours_is_a_source(mode: Mode) -> None:
