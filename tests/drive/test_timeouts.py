@@ -373,6 +373,12 @@ def test_a_failure_that_no_watchdog_made(connection: Any) -> None:
     assert (Noting.last is None) is (connection is None)  # without a connection, there is nothing to shut down
 
 
+def test_whatever_is_given_is_handed_on() -> None:
+    """What is no event is for the steps to refuse: here, nothing that comes is an end."""
+    given = [EVENTS[0], None, 0, ""]
+    assert list(watched(iter(given), Patience(Limits(idle=5), Guard()), None)) == given
+
+
 @pytest.mark.parametrize("is_reset", [False, True])
 def test_a_read_that_is_blocked_ends_in_time(is_reset: bool) -> None:
     """By the clock of the limits, and through the connection."""
