@@ -101,19 +101,19 @@ class _AsyncClosing(AsyncItems):
         return await self._closing.anext()
 
 
-@pytest.mark.parametrize("level", [0, 1, 2])
-def test_a_close_in_the_middle_of_a_read(mode: Mode, level: int) -> None:
+@pytest.mark.parametrize(("stages", "level"), [(0, 0), (2, 0), (2, 1), (2, 2)])
+def test_a_close_in_the_middle_of_a_read(mode: Mode, stages: int, level: int) -> None:
     """The stop button stops, on whatever reader it is pressed: the one that is read gives no rest, and raises."""
     made: list[Any] = []
 
     def make() -> Any:
         closing = Closing(mode, EVENTS[:3])
-        readers = [iter_events(closing.source())]
-        readers.append(tap(readers[-1]))
-        readers.append(iter_text(readers[-1], by="word"))
-        closing.reader = readers[level]
-        made[:] = readers
-        return readers[-1]
+        source: Any = closing.source()
+        for _ in range(stages):
+            made.append(source := iter_events(source))
+        made.append(iter_text(source, by="word"))
+        closing.reader = made[level]
+        return made[-1]
 
     outcome = mode.read(make)
     assert outcome.items == ["Hello,"]
