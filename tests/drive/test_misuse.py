@@ -114,6 +114,7 @@ def test_a_proxy_has_the_colour_of_the_stream_inside(mode: Mode, proxy: Callable
 
     async def main() -> None:
         stream = proxy(await client().messages.create(**REQUEST, stream=True))
+        assert kind_of(stream) == "async"
         assert [chunk async for chunk in iter_text(stream)] == ["Hello, w", "orld!"]
         with pytest.raises(TypeError, match="read or closed before"):
             await collect(stream)
@@ -122,6 +123,7 @@ def test_a_proxy_has_the_colour_of_the_stream_inside(mode: Mode, proxy: Callable
         mode.run(main)
         return
     stream = proxy(client().messages.create(**REQUEST, stream=True))
+    assert kind_of(stream) == "sync"
     assert list(iter_text(stream)) == ["Hello, w", "orld!"]
     with pytest.raises(TypeError, match="read or closed before"):
         collect(stream)
