@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import logging
-from collections.abc import Callable
+from collections.abc import Callable, Iterator
 from concurrent.futures import ThreadPoolExecutor
 from typing import Any
 
@@ -27,7 +27,7 @@ from claude_stream._drive.restarts import backoff
 from claude_stream._drive.timeouts import Limits
 from claude_stream.testing import message_events
 from tests.clocks import Timeless
-from tests.support import PATIENCE, Mode
+from tests.support import PATIENCE, Either, Mode, in_every_mode
 
 EVENTS = message_events("Hello, world!")
 OVERLOADED = message_events("Hello, world!", error="overloaded_error")
@@ -210,6 +210,28 @@ def test_closing_in_a_delay(mode: Mode) -> None:
             next(readers[0])
         assert not caught.value.retryable
     assert calls == [0]
+
+
+@in_every_mode
+async def test_closing_where_no_delay_was_needed(mode: Mode) -> None:
+    """It closes the attempt that is on."""
+    closed: list[bool] = []
+
+    def items() -> Iterator[Any]:
+        try:
+            yield from EVENTS
+        finally:
+            closed.append(True)
+
+    source = mode.source(generator := items())
+    if mode.is_async:
+        source.close = generator.close
+    texts = Either(iter_text(with_restarts(lambda: source)))
+    assert await anext(texts) == "Hello, w"
+    await texts.aclose()
+    assert closed == [True]
+    with pytest.raises(StreamConnectionError, match="closed before"):
+        await anext(texts)
 
 
 def test_closing_while_the_request_is_on_its_way() -> None:
