@@ -46,10 +46,10 @@ def test_a_step_feeds() -> None:
 
 
 def test_a_plain_step() -> None:
-    """It knows nothing in advance, holds nothing back, and leaves an exception as it is."""
+    """It knows nothing in advance, holds nothing back, leaves an exception as it is, and no relay shows its results."""
     step, error = Plain(), ValueError()
     assert (list(step.begin()), list(step.finish()), step.fail(error)) == ([], [], error)
-    assert list(step.salvage()) == []
+    assert (list(step.salvage()), step.frames) == ([], "")
 
 
 def test_no_steps_change_nothing() -> None:

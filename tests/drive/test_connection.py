@@ -40,12 +40,21 @@ def response_over(sock: Any, *, version: bytes = b"HTTP/1.1", closed: bool = Fal
 # -- what is none of ours --
 
 
-@pytest.mark.parametrize(("version", "shared"), [(b"HTTP/2", True), (b"HTTP/3", True), (b"HTTP/1.1", False)])
+@pytest.mark.parametrize(
+    ("version", "shared"),
+    [(b"HTTP/2", True), (b"HTTP/3", True), (b"HTTP/1.1", False), (b"HTTP/1.0", False), (b"", False)],
+)
 def test_who_shares_a_connection(pair: Any, version: bytes, shared: bool) -> None:
     """Above HTTP/1.1 a connection is never one stream's alone, so that nothing is to be done to it."""
     response = response_over(pair[0], version=version)
     assert is_shared(response) is shared
     assert (Connection.of(response) is None) is shared
+
+
+def test_a_response_that_says_nothing_of_its_version() -> None:
+    """That of a mock shares its connection with nobody."""
+    assert not is_shared(SimpleNamespace(extensions={}))
+    assert not is_shared(SimpleNamespace())
 
 
 def test_what_has_no_connection_of_its_own(pair: Any) -> None:

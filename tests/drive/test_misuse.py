@@ -24,8 +24,9 @@ from claude_stream import (
     tap,
     wrap_client,
 )
+from claude_stream._drive.misuse import kind_of
 from claude_stream.testing import Recording, message_events
-from tests.support import REQUEST, Mode
+from tests.support import REQUEST, AsyncItems, Mode
 
 EVENTS = message_events("Hello, world!")
 CLIENT = anthropic.Anthropic(api_key="x")
@@ -43,31 +44,58 @@ FUNCTIONS: list[Callable[..., Any]] = [
 ]
 
 
+UNKNOWN = "a stream of events was expected, and this is"
+NOT_ENTERED = (
+    "is not entered yet: write `with client.messages.stream(...) as stream:` (`async with` on an async client) "
+    "and pass `stream`"
+)
+NOT_ENTERED_YET = (
+    "which is not entered yet: write `with ... as stream:` (`async with` on an async client), pass `stream`"
+)
+TO_BE_CALLED = "has to be called: pass what it gives, as with create(..., stream=True) or iter_bytes()"
+
+
+async def unasked() -> None:
+    """A function that nobody has called."""
+
+
 @pytest.mark.parametrize("function", FUNCTIONS)
 @pytest.mark.parametrize(
     ("source", "says"),
     [
-        ("Hello", "this is str"),
-        (b"data: 1", "from_sse"),
-        (type("APIResponse", (), {"parse": print})(), "what its parse"),
-        ({"type": "ping"}, "single dict"),
-        (collect(EVENTS), "stream=True"),
-        (7, "this is int"),
-        (None, "this is NoneType"),
-        (CLIENT.messages.create, "has to be called"),
-        (CLIENT.messages.stream(**REQUEST), "is not entered"),
-        (iter_text(EVENTS), "cannot be read here"),
-        (next(iter_events(EVENTS)), "single RawMessageStartEvent: put the events in a list"),
-        (CLIENT.messages.with_streaming_response.create(**REQUEST), "ResponseContextManager, which is not entered yet"),
-        (open_stream(CLIENT, **REQUEST), "StreamManager is not entered yet"),
-        (open_stream(ASYNC_CLIENT, **REQUEST), "AsyncStreamManager is not entered yet"),
-        (io.BytesIO(b"").read, "has to be called"),
+        ("Hello", "a stream was expected, and this is str: text is text already"),
+        (b"data: 1", "a stream was expected, and this is bytes: text is text already, a body goes through from_sse(["),
+        (bytearray(b"data: 1"), "a stream was expected, and this is bytearray: text is text already"),
+        (type("APIResponse", (), {"parse": print})(), f"{UNKNOWN} APIResponse: pass what its parse() gives: <"),
+        ({"type": "ping"}, f"{UNKNOWN} a single dict: put the events in a list"),
+        (collect(EVENTS), "this is a finished Message, not a stream: call create() with stream=True"),
+        (collect(EVENTS).usage, f"{UNKNOWN} a single Usage: put the events in a list"),
+        (next(iter_events(EVENTS)), f"{UNKNOWN} a single RawMessageStartEvent: put the events in a list"),
+        (7, f"{UNKNOWN} int: 7"),
+        (None, f"{UNKNOWN} NoneType: None"),
+        (CLIENT.messages.create, f"the method create() {TO_BE_CALLED}"),
+        (unasked, f"function {TO_BE_CALLED}"),
+        (io.BytesIO(b"").read, f"{UNKNOWN} builtin_function_or_method, which has to be called: pass what it gives: <"),
+        (CLIENT.messages.stream(**REQUEST), f"MessageStreamManager {NOT_ENTERED}"),
+        (CLIENT.beta.messages.stream(**REQUEST), f"BetaMessageStreamManager {NOT_ENTERED}"),
+        (open_stream(CLIENT, **REQUEST), f"StreamManager {NOT_ENTERED}"),
+        (open_stream(ASYNC_CLIENT, **REQUEST), f"AsyncStreamManager {NOT_ENTERED}"),
+        (
+            CLIENT.messages.with_streaming_response.create(**REQUEST),
+            f"{UNKNOWN} ResponseContextManager, {NOT_ENTERED_YET}: <",
+        ),
+        (type("Lock", (), {"__aenter__": print})(), f"{UNKNOWN} Lock, {NOT_ENTERED_YET}: <"),
+        (
+            iter_text(EVENTS),
+            "what this iterator gives cannot be read here: pass what it was made from, or use tap()",
+        ),
     ],
 )
 def test_what_is_no_stream_is_refused_at_once(function: Callable[..., Any], source: Any, says: str) -> None:
     """A mistake is a TypeError at the call, which says what was passed and what to do."""
-    with pytest.raises(TypeError, match=says):
+    with pytest.raises(TypeError) as caught:
         function(source)
+    assert str(caught.value).startswith(says)
 
 
 class Awaitable(wrapt.ObjectProxy):
@@ -86,6 +114,7 @@ def test_a_proxy_has_the_colour_of_the_stream_inside(mode: Mode, proxy: Callable
 
     async def main() -> None:
         stream = proxy(await client().messages.create(**REQUEST, stream=True))
+        assert kind_of(stream) == "async"
         assert [chunk async for chunk in iter_text(stream)] == ["Hello, w", "orld!"]
         with pytest.raises(TypeError, match="read or closed before"):
             await collect(stream)
@@ -94,9 +123,48 @@ def test_a_proxy_has_the_colour_of_the_stream_inside(mode: Mode, proxy: Callable
         mode.run(main)
         return
     stream = proxy(client().messages.create(**REQUEST, stream=True))
+    assert kind_of(stream) == "sync"
     assert list(iter_text(stream)) == ["Hello, w", "orld!"]
     with pytest.raises(TypeError, match="read or closed before"):
         collect(stream)
+
+
+class Both(AsyncItems):
+    """What can be iterated both ways."""
+
+    def __iter__(self) -> Any:
+        raise NotImplementedError
+
+
+class Task(AsyncItems):
+    """What can be awaited, and is an iterable because of how it does that."""
+
+    def __await__(self) -> Any:
+        raise NotImplementedError
+
+    __iter__ = __await__
+
+
+@pytest.mark.parametrize(
+    ("given", "kind"),
+    [(EVENTS, "sync"), (AsyncItems(EVENTS), "async"), (Both(EVENTS), "sync"), (Task(EVENTS), "awaitable")],
+)
+def test_how_a_source_is_read(given: Any, kind: str) -> None:
+    """What is both is sync, as the overloads have it, unless it is awaited first."""
+    assert kind_of(given) == kind
+
+
+def test_a_source_of_the_users_own_that_has_a_response(mode: Mode) -> None:
+    """It is read like any other: only the SDK's streams lead to a response that is closed with them."""
+    source = (AsyncItems if mode.is_async else PlainItems)(EVENTS)
+    source.response = "none of ours"
+    assert mode.read(lambda: iter_text(source)).items == ["Hello, w", "orld!"]
+
+
+class PlainItems(list[Any]):
+    """Items that can have attributes."""
+
+    response: Any
 
 
 def test_a_stream_of_ours_is_a_source(mode: Mode) -> None:
@@ -127,12 +195,16 @@ def test_sync_syntax_on_what_is_async() -> None:
 
     reader: Any = iter_text(awaiting := request())
     stream: Any = AsyncMessageStream(reader_of := iter_events(AsyncNothing()))
-    for unusable in (reader, stream):
-        with pytest.raises(TypeError, match="is async: write `async for`"):
+    for unusable, name in ((reader, "AsyncReader"), (stream, "AsyncMessageStream")):
+        with pytest.raises(TypeError, match=f"^{name} is async: write `async for`$"):
             list(unusable)
     manager: Any = open_stream(ASYNC_CLIENT, **REQUEST)
-    for unusable in (reader, stream, manager):
-        with pytest.raises(TypeError, match="is async: write `async with`"), unusable:
+    for unusable, name in (
+        (reader, "AsyncReader"),
+        (stream, "AsyncMessageStream"),
+        (manager, "AsyncStreamManager"),
+    ):
+        with pytest.raises(TypeError, match=f"^{name} is async: write `async with`$"), unusable:
             raise NotImplementedError
     awaiting.close()
     del reader_of

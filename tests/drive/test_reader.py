@@ -2,8 +2,12 @@
 
 from __future__ import annotations
 
+import contextlib
+import functools
 import gc
+import json
 import warnings
+from collections.abc import Iterable, Iterator
 from typing import Any
 
 import anthropic
@@ -16,17 +20,33 @@ from claude_stream import (
     StreamTruncatedError,
     collect,
     from_sse,
+    iter_blocks,
     iter_events,
+    iter_parts,
+    iter_progress,
     iter_text,
     iter_tool_calls,
     open_stream,
     tap,
+    to_ndjson,
+    to_sse,
     with_restarts,
     with_timeout,
 )
 from claude_stream.testing import Recording, message_events
 from tests.faults import error_event
-from tests.support import REQUEST, Either, Mode, assert_same_error_again, body_of, by_hand, failing
+from tests.support import (
+    REQUEST,
+    AsyncItems,
+    Either,
+    Mode,
+    OwnError,
+    assert_same_error_again,
+    body_of,
+    by_hand,
+    failing,
+    in_every_mode,
+)
 
 EVENTS = message_events("Hello, world!")
 
@@ -40,6 +60,67 @@ def test_after_an_error_in_the_middle_it_comes_again(mode: Mode) -> None:
     """Reading on after an error event does not go on behind it."""
     events = [*EVENTS[:3], error_event("api_error"), *EVENTS[3:]]
     assert_same_error_again(mode, lambda: iter_text(mode.source(events)), anthropic.InternalServerError)
+
+
+def test_what_is_held_back_goes_out_in_front_of_an_error(mode: Mode) -> None:
+    """The word whose end did not come is the last that came, whatever ended it."""
+    for make, expected in ((iter, StreamTruncatedError), (functools.partial(failing, OwnError()), OwnError)):
+        outcome = mode.read(lambda make=make: iter_text(mode.source(make(EVENTS[:3])), by="word"))
+        assert outcome.items == ["Hello,", " w"]
+        assert type(outcome.error) is expected
+
+
+class Closing:
+    """A source that has somebody close a reader in the middle of a read, and then fails."""
+
+    def __init__(self, mode: Mode, events: Iterable[Any]) -> None:
+        self.reader: Any = None
+        self._events = iter(events)
+        self._mode = mode
+
+    def source(self) -> Any:
+        return _AsyncClosing(self) if self._mode.is_async else self._give()
+
+    def _give(self) -> Iterator[Any]:
+        yield from self._events
+        self.reader.close()
+        raise OwnError
+
+    async def anext(self) -> Any:
+        for event in self._events:
+            return event
+        await self.reader.aclose()
+        raise OwnError
+
+
+class _AsyncClosing(AsyncItems):
+    def __init__(self, closing: Closing) -> None:
+        self._closing = closing
+
+    async def __anext__(self) -> Any:
+        return await self._closing.anext()
+
+
+@pytest.mark.parametrize(("stages", "level"), [(0, 0), (2, 0), (2, 1), (2, 2)])
+def test_a_close_in_the_middle_of_a_read(mode: Mode, stages: int, level: int) -> None:
+    """The stop button stops, on whatever reader it is pressed: the one that is read gives no rest, and raises."""
+    made: list[Any] = []
+
+    def make() -> Any:
+        closing = Closing(mode, EVENTS[:3])
+        source: Any = closing.source()
+        for _ in range(stages):
+            made.append(source := iter_events(source))
+        made.append(iter_text(source, by="word"))
+        closing.reader = made[level]
+        return made[-1]
+
+    outcome = mode.read(make)
+    assert outcome.items == ["Hello,"]
+    assert isinstance(outcome.error, StreamConnectionError)
+    assert "the stream was closed before its message was complete" in str(outcome.error)
+    assert not outcome.error.retryable
+    assert made[-1].text == "Hello, w"
 
 
 def test_reading_on_after_a_close(mode: Mode) -> None:
@@ -111,7 +192,7 @@ def test_a_spent_iterator_of_ours(mode: Mode) -> None:
         events = iter_events(mode.source(EVENTS))
         assert [chunk async for chunk in iter_text(events)]
         assert [event async for event in events] == []
-        with pytest.raises(TypeError, match="read or closed before"):
+        with pytest.raises(TypeError, match=r"this stream \(AsyncReader\) was read or closed before"):
             await collect(events)
 
     if mode.is_async:
@@ -120,8 +201,25 @@ def test_a_spent_iterator_of_ours(mode: Mode) -> None:
     events = iter_events(EVENTS)
     assert list(iter_text(events))
     assert list(events) == []
-    with pytest.raises(TypeError, match="read or closed before"):
+    with pytest.raises(TypeError, match=r"this stream \(Reader\) was read or closed before"):
         collect(events)
+
+
+@in_every_mode
+async def test_a_stage_over_a_reader_that_was_closed_behind_its_message(mode: Mode) -> None:
+    """There is nothing left in it, which is a mistake; unless it ended in an error, which comes again."""
+    for events, expected in (
+        (EVENTS, TypeError),
+        ([*EVENTS[:-1], error_event("api_error")], anthropic.InternalServerError),
+    ):
+        source = Either(reader := iter_events(mode.source(events)))
+        for _ in EVENTS[:-1]:
+            await anext(source)
+        with contextlib.suppress(anthropic.InternalServerError):
+            await anext(source)
+        await source.aclose()
+        with pytest.raises(expected):
+            await anext(Either(iter_text(reader)))
 
 
 def test_an_abandoned_iterator_warns_nobody(mode: Mode) -> None:
@@ -200,6 +298,53 @@ def test_how_a_reader_is_shown(mode: Mode) -> None:
     mode.read(lambda: make(EVENTS[:3]))
     so_far = "not complete; text; 8 characters of text; 1 tokens out"
     assert repr(made[-1]) == f"<{name}: StreamTruncatedError; {so_far}>"
+
+
+def test_the_text_of_a_reader(mode: Mode) -> None:
+    """Its blocks are joined by the separator that was asked for, and by nothing if none was."""
+    events = message_events("one", "two")
+    for make, expected in (
+        (iter_text, "onetwo"),
+        (to_sse, "onetwo"),
+        (lambda source: iter_text(source, separator=" | "), "one | two"),
+    ):
+        made: list[Any] = []
+
+        def make_and_keep(make: Any = make, made: list[Any] = made) -> Any:
+            made.append(make(mode.source(events)))
+            return made[0]
+
+        assert mode.read(make_and_keep).error is None
+        assert made[0].text == expected
+
+
+@pytest.mark.parametrize("beta", [False, True])
+def test_events_are_those_of_their_api(mode: Mode, beta: bool) -> None:
+    """The objects are the SDK's for the API that was asked."""
+    [first, *_] = mode.read(lambda: from_sse(mode.source([body_of(EVENTS)]), beta=beta)).items
+    assert type(first).__name__ == ("BetaRawMessageStartEvent" if beta else "RawMessageStartEvent")
+
+
+@pytest.mark.parametrize(
+    ("make", "name"),
+    [
+        (iter_events, "message_start"),
+        (iter_text, "text"),
+        (iter_parts, "text"),
+        (iter_progress, "progress"),
+    ],
+)
+def test_what_a_relay_calls_the_results(mode: Mode, make: Any, name: str) -> None:
+    """The frames of a stage over a reader have the name of what the last of its steps gives."""
+    frames = mode.read(lambda: to_ndjson(make(mode.source(EVENTS)))).items
+    assert json.loads(frames[0])["type"] == name
+
+
+@pytest.mark.parametrize("make", [iter_blocks, iter_tool_calls])
+def test_what_no_relay_has_a_name_for(mode: Mode, make: Any) -> None:
+    """Results that are for no page are refused."""
+    with pytest.raises(TypeError, match="what this iterator gives has no frames"):
+        to_sse(make(mode.source(EVENTS)))
 
 
 @pytest.mark.parametrize("stages", [[], [tap], [with_timeout, tap], [lambda source: with_restarts(lambda: source)]])

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import logging
-from collections.abc import Callable
+from collections.abc import Callable, Iterator
 from concurrent.futures import ThreadPoolExecutor
 from typing import Any
 
@@ -27,7 +27,7 @@ from claude_stream._drive.restarts import backoff
 from claude_stream._drive.timeouts import Limits
 from claude_stream.testing import message_events
 from tests.clocks import Timeless
-from tests.support import PATIENCE, Mode
+from tests.support import PATIENCE, Either, Mode, in_every_mode
 
 EVENTS = message_events("Hello, world!")
 OVERLOADED = message_events("Hello, world!", error="overloaded_error")
@@ -92,8 +92,8 @@ def test_a_restart(mode: Mode, caplog: pytest.LogCaptureFixture) -> None:
     assert calls == [0, 1, 2]
     assert waits == [1, 2]
     assert [type(error) for error in told] == [StreamOverloadedError] * 2
-    assert [record.levelname for record in caplog.records] == ["WARNING"] * 2
-    assert "restart 2 of 2 in 0.01 s" in caplog.text
+    assert [(record.name, record.levelname) for record in caplog.records] == [("claude_stream", "WARNING")] * 2
+    assert caplog.messages == [f"restart {number} of 2 in 0.01 s: {error}" for number, error in enumerate(told, 1)]
 
 
 def test_stages_on_restarts(mode: Mode) -> None:
@@ -105,17 +105,21 @@ def test_stages_on_restarts(mode: Mode) -> None:
     assert (chunks.items, chunks.error) == (["Hello, w", "orld!"], None)
 
 
-def test_a_limit_holds_for_each_attempt(timeless: Timeless) -> None:
-    """A stream that keeps waiting is opened again, with all of its time."""
-    streams = iter([(EVENTS[0], pause, *EVENTS[1:]) for pause in (0.4, 0.4, 0.1)])
+@pytest.mark.parametrize(("last", "expected"), [(0.1, None), (0.4, StreamTimeoutError)])
+def test_a_limit_holds_for_each_attempt(timeless: Timeless, last: float, expected: type[Exception] | None) -> None:
+    """A stream that keeps waiting is opened again, with all of its time, and no more than that."""
+    streams = iter([(EVENTS[0], pause, PING, *EVENTS[1:]) for pause in (0.4, 0.4, last)])
     limits = Limits(first=0.25, clock=timeless.clock)
 
     def make() -> Any:
-        restarting = with_restarts(lambda: timeless.paced(*next(streams)), delay=no_delay)
+        restarting = with_restarts(lambda: timeless.paced(*next(streams)), restarts=2, delay=no_delay)
         return iter_text(drive(restarting, options=Options(events=True, limits=limits)))
 
     chunks = timeless.read(make)
-    assert (chunks.items, chunks.error) == (["Hello, w", "orld!"], None)
+    if expected is None:
+        assert (chunks.items, chunks.error) == (["Hello, w", "orld!"], None)
+    else:
+        assert (chunks.items, type(chunks.error)) == ([], expected)
 
 
 def test_pings_without_end_are_not_held_without_end(timeless: Timeless) -> None:
@@ -206,3 +210,51 @@ def test_closing_in_a_delay(mode: Mode) -> None:
             next(readers[0])
         assert not caught.value.retryable
     assert calls == [0]
+
+
+@in_every_mode
+async def test_closing_where_no_delay_was_needed(mode: Mode) -> None:
+    """It closes the attempt that is on."""
+    closed: list[bool] = []
+
+    def items() -> Iterator[Any]:
+        try:
+            yield from EVENTS
+        finally:
+            closed.append(True)
+
+    source = mode.source(generator := items())
+    if mode.is_async:
+        source.close = generator.close
+    texts = Either(iter_text(with_restarts(lambda: source)))
+    assert await anext(texts) == "Hello, w"
+    await texts.aclose()
+    assert closed == [True]
+    with pytest.raises(StreamConnectionError, match="closed before"):
+        await anext(texts)
+
+
+def test_closing_while_the_request_is_on_its_way() -> None:
+    """The stream that it brings is closed unread: nobody waits for what it might say."""
+    closed: list[bool] = []
+
+    class Answer:
+        def __iter__(self) -> Any:
+            raise NotImplementedError
+
+        def close(self) -> None:
+            closed.append(True)
+
+    def open_next() -> Any:
+        if not attempts.append(True) and len(attempts) == 1:
+            return iter(FAILS_FIRST)
+        with ThreadPoolExecutor() as pool:  # as a stop button does
+            pool.submit(reader.close).result(PATIENCE)
+        return Answer()
+
+    attempts: list[bool] = []
+    reader = iter_text(with_restarts(open_next, delay=no_delay))
+    with pytest.raises(StreamConnectionError, match="closed before") as caught:
+        next(reader)
+    assert not caught.value.retryable
+    assert closed == [True]

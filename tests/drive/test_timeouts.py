@@ -2,12 +2,12 @@
 
 from __future__ import annotations
 
-import gc
 import math
 import socket
 import threading
 import time
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
+from types import SimpleNamespace
 from typing import Any
 
 import anthropic
@@ -28,7 +28,7 @@ from claude_stream._steps.guard import Guard
 from claude_stream.testing import message_events
 from claude_stream.testing._http import http_package
 from tests.clocks import Clock, Timeless
-from tests.support import PATIENCE, REQUEST, AsyncItems, Either, Mode, body_of, by_hand, done
+from tests.support import PATIENCE, REQUEST, SOON, AsyncItems, Either, Mode, body_of, by_hand, done, failing
 
 http = http_package()
 EVENTS = message_events("Hello, world!")
@@ -44,14 +44,22 @@ def limited(mode: Timeless, source: Any, **limits: float) -> Any:
 # -- time limits --
 
 
+@pytest.mark.parametrize("name", ["first", "idle", "silent"])
+def test_one_limit_is_enough(name: str) -> None:
+    """Each is a limit by itself."""
+    given: dict[str, Any] = dict.fromkeys(("first", "idle", "silent"))
+    assert Limits.of(**given) is None
+    assert Limits.of(**{**given, name: 5}) == Limits(**{name: 5})
+
+
 @pytest.mark.parametrize("seconds", [0, -1, float("nan")])
 def test_a_limit_that_is_none(seconds: float) -> None:
     """A limit is more than 0 seconds, and the error says which one is not."""
-    with pytest.raises(ValueError, match="first is a number of seconds"):
+    with pytest.raises(ValueError, match=f"^first is a number of seconds, more than 0, and not {seconds}$"):
         with_timeout(EVENTS, first=seconds)
-    with pytest.raises(ValueError, match="idle is a number of seconds"):
+    with pytest.raises(ValueError, match=f"^idle is a number of seconds, more than 0, and not {seconds}$"):
         with_timeout(EVENTS, idle=seconds)
-    with pytest.raises(ValueError, match="silent is a number of seconds"):
+    with pytest.raises(ValueError, match=f"^silent is a number of seconds, more than 0, and not {seconds}$"):
         with_timeout(EVENTS, silent=seconds)
 
 
@@ -211,54 +219,196 @@ def test_patience_forgets_a_wait_that_ended_in_progress() -> None:
     assert Patience(Limits(), guard).left(0) is None
 
 
-def test_bytes_move_the_deadline_of_a_sync_wait(monkeypatch: pytest.MonkeyPatch) -> None:
-    """In the middle of a wait, only silence begins again: the other limits run on."""
-    clock, deadlines = Clock(0), []
-    patience = Patience(Limits(first=10, silent=5, clock=clock), Guard())
+def test_a_limit_that_is_used_up() -> None:
+    """A wait may take all of it, and then there is none left."""
+    guard = Guard()
+    patience = Patience(Limits(idle=2), guard)
+    assert patience.left(0) == 2
+    guard.feed(EVENTS[0])
+    assert patience.left(1.5) == 2
+    assert patience.left(1.5) == 0.5
+    with pytest.raises(StreamTimeoutError, match="no event in 2 s, pings aside"):
+        patience.left(0.5)
 
-    class Noting(Watchdog):
-        def wake(self) -> None:
-            """Start no thread."""
 
+def test_what_comes_in_front_of_the_content_takes_its_time() -> None:
+    """The limit for the first content runs on through the events before it."""
+    guard = Guard()
+    patience = Patience(Limits(first=10), guard)
+    assert patience.left(0) == 10
+    guard.feed(EVENTS[0])
+    assert patience.left(4) == 6
+    assert patience.left(1) == 5
+
+
+@pytest.mark.parametrize(("limit", "left"), [("first", 1.5), ("idle", 1.5), ("silent", 2.5)])
+def test_what_is_left_in_the_middle_of_a_wait(limit: str, left: float) -> None:
+    """Bytes put off the end of silence, and of nothing else."""
+    clock = Clock(100)
+    patience = Patience(Limits(**{limit: 4}, clock=clock), Guard())
+    patience.begins(clock())
+    clock.sleep(1)
+    patience.touch()
+    clock.sleep(1.5)
+    assert patience.left_now() == left
+
+
+class Noting(Watchdog):
+    """A watchdog without a thread, which notes when it is to look."""
+
+    def __init__(self, *args: Any) -> None:
+        super().__init__(*args)
+        self.woken_for: list[float] = []
+        self.is_stopped = False
+        Noting.last = self
+
+    last: Any = None
+
+    def wake(self) -> None:
+        self.woken_for.append(self.deadline)
+
+    def stop(self) -> None:
+        self.is_stopped = True
+
+
+def limited_by(clock: Clock, items: Iterator[Any], guard: Guard | None = None, **limits: float) -> Iterator[Any]:
+    """Watch over items that come from a connection."""
+    connection: Any = object()
+    return watched(items, Patience(Limits(**limits, clock=clock), guard or Guard()), connection)
+
+
+@pytest.fixture
+def noting(monkeypatch: pytest.MonkeyPatch) -> None:
+    """Have no thread in this test."""
+    monkeypatch.setattr(Noting, "last", None)
     monkeypatch.setattr("claude_stream._drive.timeouts.Watchdog", Noting)
 
+
+@pytest.mark.usefixtures("noting")
+def test_bytes_move_the_deadline_of_a_sync_wait() -> None:
+    """In the middle of a wait, only silence begins again: the other limits run on."""
+    clock, deadlines = Clock(100), []
+    patience = Patience(Limits(first=10, silent=5, clock=clock), Guard())
+
     def items() -> Iterator[Any]:
-        [watchdog] = [each for each in gc.get_objects() if isinstance(each, Noting)]
         for _ in range(3):
-            deadlines.append(watchdog.deadline)
+            deadlines.append(Noting.last.deadline)
             clock.sleep(4)
             patience.touch()
-        deadlines.append(watchdog.deadline)
+        deadlines.append(Noting.last.deadline)
         yield from ()
 
     connection: Any = object()
     assert list(watched(items(), patience, connection)) == []
-    assert deadlines == [5, 9, 10, 10]
+    assert deadlines == [105, 109, 110, 110]
 
 
-def test_an_end_that_the_watchdog_made(monkeypatch: pytest.MonkeyPatch) -> None:
+@pytest.mark.usefixtures("noting")
+@pytest.mark.parametrize("left_early", [False, True])
+def test_between_waits_nothing_is_watched(left_early: bool) -> None:
+    """The consumer may take as long as it likes with an item, and when it has had enough there is no watchdog."""
+    clock, given = Clock(100), 0
+    items: Any = limited_by(clock, iter(EVENTS[:3]), idle=5)
+    for _ in items:
+        given += 1
+        assert Noting.last.deadline == math.inf
+        assert not Noting.last.is_stopped
+        clock.sleep(60)
+        if left_early:
+            break
+    items.close()  # which is what the end of a reader does to it
+    assert given == (1 if left_early else 3)
+    assert Noting.last.woken_for == [105, 165, 225, 285][: 1 if left_early else 4]
+    assert Noting.last.is_stopped
+
+
+@pytest.mark.usefixtures("noting")
+def test_where_no_limit_is_left_nothing_is_watched() -> None:
+    """Behind the first content a limit for that is none."""
+    guard = Guard()
+    for event in EVENTS[:2]:
+        guard.feed(event)
+    assert list(limited_by(Clock(100), iter(EVENTS[2:]), guard, first=5)) == EVENTS[2:]
+    assert (Noting.last.woken_for, Noting.last.deadline) == ([], math.inf)
+
+
+class Biting(Noting):
+    """A watchdog that bites at once, as if it were time."""
+
+    def wake(self) -> None:
+        clock: Any = self._clock
+        clock.now = self.deadline
+        self.fired = True
+
+
+@pytest.mark.parametrize("is_reset", [False, True])
+@pytest.mark.parametrize(
+    ("limits", "says"),
+    [
+        ({"idle": 5}, "no event in 5 s, pings aside"),
+        ({"first": 3, "silent": 5}, "no content in the first 3 s, pings aside"),
+        ({"first": 5, "silent": 3}, "not a byte in 3 s"),
+        ({"idle": 3, "silent": 5}, "no event in 3 s, pings aside"),
+        ({"idle": 5, "silent": 3}, "not a byte in 3 s"),
+    ],
+)
+def test_an_end_that_the_watchdog_made(
+    monkeypatch: pytest.MonkeyPatch, limits: dict[str, float], says: str, is_reset: bool
+) -> None:
     """Where a body ends with its connection, a shutdown looks like a clean end, and is a time limit all the same."""
-    clock = Clock(0)
-
-    class Biting(Watchdog):
-        def wake(self) -> None:
-            """Bite at once."""
-            clock.sleep(self.deadline)
-            self.fired = True
-
     monkeypatch.setattr("claude_stream._drive.timeouts.Watchdog", Biting)
-    connection: Any = object()
-    with pytest.raises(StreamTimeoutError, match="no event in 5 s"):
-        list(watched(iter(()), Patience(Limits(idle=5, clock=clock), Guard()), connection))
+    items = failing(ConnectionResetError(), ()) if is_reset else iter(())
+    with pytest.raises(StreamTimeoutError, match=f"^{says}") as caught:
+        list(limited_by(Clock(100), items, **limits))
+    assert isinstance(caught.value.__cause__, ConnectionResetError) is is_reset
+
+
+@pytest.mark.usefixtures("noting")
+@pytest.mark.parametrize("connection", [None, object()])
+def test_a_failure_that_no_watchdog_made(connection: Any) -> None:
+    """It stays what it is."""
+    patience = Patience(Limits(idle=5, clock=Clock(100)), Guard())
+    with pytest.raises(ConnectionResetError):
+        list(watched(failing(ConnectionResetError(), EVENTS[:1]), patience, connection))
+    assert (Noting.last is None) is (connection is None)  # without a connection, there is nothing to shut down
+
+
+def test_whatever_is_given_is_handed_on() -> None:
+    """What is no event is for the steps to refuse: here, nothing that comes is an end."""
+    given = [EVENTS[0], None, 0, ""]
+    assert list(watched(iter(given), Patience(Limits(idle=5), Guard()), None)) == given
+
+
+@pytest.mark.parametrize("is_reset", [False, True])
+def test_a_read_that_is_blocked_ends_in_time(is_reset: bool) -> None:
+    """By the clock of the limits, and through the connection."""
+    shut_down = threading.Event()
+
+    def items() -> Iterator[Any]:
+        yield EVENTS[0]
+        assert shut_down.wait(SOON)
+        if is_reset:
+            raise ConnectionResetError
+
+    connection: Any = SimpleNamespace(shut_down=shut_down.set)
+    limits = Limits(idle=0.02, clock=lambda: time.monotonic() + 1_000_000)
+    given: list[Any] = []
+    with pytest.raises(StreamTimeoutError, match=r"^no event in 0\.02 s"):
+        given.extend(watched(items(), Patience(limits, Guard()), connection))
+    assert given == EVENTS[:1]
 
 
 def test_bytes_that_come_while_nobody_waits() -> None:
     """They move nothing: what is left of a body is read when it is closed."""
     for waits in (None, AsyncioWaits, TrioWaits):
-        patience = Patience(Limits(silent=5, clock=Clock(0)), Guard())
+        patience = Patience(Limits(first=4, idle=4, silent=5, clock=Clock(0)), Guard())
         _ = waits and waits(patience)
         patience.touch()
-        assert patience.left_now() == 5
+        assert patience.left_now() == 4
+        silent = Patience(Limits(silent=5, clock=Clock(0)), Guard())
+        assert silent.left_now() == 5
+        silent.touch()
+        assert silent.left_now() == 5
 
 
 # -- the watchdog --
@@ -295,6 +445,14 @@ class LookedAt(Clock):
         return self.now
 
 
+def until(is_so: Callable[[], object]) -> None:
+    """Wait for what another thread is about to do."""
+    end = time.monotonic() + SOON
+    while not is_so():
+        assert time.monotonic() < end
+        time.sleep(0.001)
+
+
 def arm(watchdog: Watchdog, deadline: float) -> None:
     """Begin a wait, as a reader does."""
     watchdog.deadline = deadline
@@ -310,6 +468,8 @@ def test_the_watchdog_bites_by_itself(ours: socket.socket) -> None:
     assert ours.recv(1) == b""
     assert time.monotonic() >= deadline
     assert watchdog.fired
+    until(lambda: not watchdog.watching)
+    assert watchdog.wakes_at == math.inf
 
 
 def test_a_watchdog_that_sleeps_for_longer_is_woken(ours: socket.socket) -> None:
@@ -346,9 +506,44 @@ def test_an_idle_watchdog_goes_home(ours: socket.socket, monkeypatch: pytest.Mon
     arm(watchdog, time.monotonic() + PATIENCE)
     watchdog.deadline = math.inf
     watchdog.wake()
-    end = time.monotonic() + PATIENCE
-    while watchdog.watching and time.monotonic() < end:
-        time.sleep(0.001)
-    assert not watchdog.watching
+    until(lambda: not watchdog.watching)
+    assert watchdog.wakes_at == math.inf
     arm(watchdog, time.monotonic())
     assert ours.recv(1) == b""
+
+
+def test_the_thread_of_a_watchdog(ours: socket.socket, monkeypatch: pytest.MonkeyPatch) -> None:
+    """It has a name, keeps no process alive, says when it looks again, and is gone with the stream."""
+    monkeypatch.setattr("claude_stream._drive.timeouts.LINGER", PATIENCE)
+    before = threading.enumerate()
+    looks: list[float] = []
+
+    def clock() -> float:
+        looks.append(watchdog.wakes_at)
+        return 7
+
+    watchdog = Watchdog(Ours(ours), clock)
+    assert (watchdog.watching, watchdog.fired, watchdog.deadline) == (False, False, math.inf)
+    arm(watchdog, 1_000_007)
+    [thread] = [each for each in threading.enumerate() if each not in before]
+    assert (thread.name, thread.daemon, watchdog.watching) == ("claude-stream-watchdog", True, True)
+    until(lambda: watchdog.wakes_at == 1_000_007)
+    watchdog.wake()
+    until(lambda: len(looks) == 2)
+    assert looks == [math.inf] * 2  # so that a deadline that is set meanwhile is not overlooked
+    watchdog.stop()
+    thread.join(SOON)
+    assert (thread.is_alive(), watchdog.watching, watchdog.fired) == (False, False, False)
+
+
+def test_where_no_thread_can_be_had(ours: socket.socket, monkeypatch: pytest.MonkeyPatch) -> None:
+    """While the interpreter ends, nobody watches, and the read goes on."""
+
+    def start(_: threading.Thread) -> None:
+        raise RuntimeError("can't create new thread at interpreter shutdown")
+
+    monkeypatch.setattr(threading.Thread, "start", start)
+    watchdog = Watchdog(Ours(ours))
+    arm(watchdog, time.monotonic())
+    assert not watchdog.watching
+    assert not watchdog.fired

@@ -8,7 +8,7 @@ import pytest
 
 from claude_stream import StreamProtocolError, StreamTimer, StreamTruncatedError, collect, iter_text, tap
 from claude_stream.testing import message_events
-from tests.support import Mode
+from tests.support import Mode, delta
 
 THINKING = {"type": "thinking", "thinking": "Hm.", "signature": "c2ln"}
 
@@ -82,8 +82,9 @@ def test_the_clock_stops_with_the_message() -> None:
     timer = StreamTimer(clock)
     for event in message_events("Hello"):
         timer.feed(event)
-    clock.now += 5
-    timer.feed({"type": "news"})
+    for late in ({"type": "news"}, delta(0, type="text_delta", text="!")):
+        clock.now += 5
+        timer.feed(late)
     assert (timer.elapsed, timer.longest_gap) == (0.0, 0.0)
 
 

@@ -5,7 +5,7 @@
 from __future__ import annotations
 
 import re
-from collections.abc import Callable, Iterable, Iterator
+from collections.abc import Callable, Iterator
 from typing import Any
 
 import anyio
@@ -27,6 +27,7 @@ from claude_stream import (
     iter_text,
     iter_thinking,
     tap,
+    to_sse,
     with_restarts,
 )
 from claude_stream._drive.pipeline import Options, drive
@@ -242,58 +243,6 @@ async def test_after_a_close_nothing_is_handed_out(mode: Mode) -> None:
     assert outcome.items == ["Wait."]
     assert isinstance(outcome.error, StreamConnectionError)
     assert reader.text == outcome.error.partial.content[0].text == "Wait. Let "
-
-
-class Closing:
-    """A source that has somebody close a reader in the middle of a read, and then fails."""
-
-    def __init__(self, mode: Mode, events: Iterable[Any]) -> None:
-        self.reader: Any = None
-        self._events = iter(events)
-        self._mode = mode
-
-    def source(self) -> Any:
-        return _AsyncClosing(self) if self._mode.is_async else self._give()
-
-    def _give(self) -> Iterator[Any]:
-        yield from self._events
-        self.reader.close()
-        raise OwnError
-
-    async def anext(self) -> Any:
-        for event in self._events:
-            return event
-        await self.reader.aclose()
-        raise OwnError
-
-
-class _AsyncClosing(AsyncItems):
-    def __init__(self, closing: Closing) -> None:
-        self._closing = closing
-
-    async def __anext__(self) -> Any:
-        return await self._closing.anext()
-
-
-@pytest.mark.parametrize("level", [0, 1, 2])
-def test_a_close_in_the_middle_of_a_read(mode: Mode, level: int) -> None:
-    """The stop button stops, on whatever reader it is pressed: the one that is read gives no rest, and raises."""
-    made: list[Any] = []
-
-    def make() -> Any:
-        closing = Closing(mode, OPEN)
-        readers = [iter_events(closing.source())]
-        readers.append(tap(readers[-1]))
-        readers.append(iter_text(readers[-1], by="sentence"))
-        closing.reader = readers[level]
-        made[:] = readers
-        return readers[-1]
-
-    outcome = mode.read(make)
-    assert outcome.items == ["Wait."]
-    assert isinstance(outcome.error, StreamConnectionError)
-    assert not outcome.error.retryable
-    assert made[-1].text == "Wait. Let me che"
 
 
 @ASYNC_MODES
@@ -726,6 +675,13 @@ async def test_over_an_open_stream(mode: Mode) -> None:
         chunks = stream.text_stream
         assert [await anext(chunks) if mode.is_async else next(chunks)] == ["One "]
         assert (await read(iter_text(stream, by="word"))).items == ["two", " three"]
+
+
+@pytest.mark.parametrize(("read", "block"), [(iter_text, "text"), (iter_thinking, "thinking")])
+def test_how_a_relay_shows_pieces(mode: Mode, read: Any, block: str) -> None:
+    """Its frames have the name that those of the chunks have."""
+    frames = mode.read(lambda: to_sse(read(mode.source(events_of("One two", block=block)), by="word"))).items
+    assert [frame.split(b"\n")[1].decode() for frame in frames] == [f"event: {block}"] * 2 + ["event: done"]
 
 
 # -- cost --

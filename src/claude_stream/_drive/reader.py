@@ -134,9 +134,9 @@ class BaseReader(HoldsMessage[MessageT], Generic[T, MessageT]):
         return error
 
     def _present(self, item: Any) -> T:
-        """Return what to hand out for a result."""
-        result: Any = to_event(item, beta=self._builder.beta) if self._as_events else item
-        presented: T = result
+        """Return the object to hand out for a result that is an event."""
+        event: Any = to_event(item, beta=self._builder.beta)
+        presented: T = event
         return presented
 
     # A reader over this one takes what one of these gives, after the colour.

@@ -6,13 +6,12 @@ twice; events in front of the content are held back until then. A delay that is 
 
 from __future__ import annotations
 
-import dataclasses
 import logging
 import random
 import threading
 from collections import deque
 from collections.abc import Awaitable, Callable, Iterator
-from typing import Any
+from typing import Any, NamedTuple, TypeAlias
 
 import anyio
 
@@ -22,7 +21,7 @@ from .timeouts import Limits
 
 logger = logging.getLogger("claude_stream")
 
-Reopen = Callable[[Limits | None], BaseReader[Any, Any]]
+Reopen: TypeAlias = Callable[[Limits | None], BaseReader[Any, Any]]
 
 
 def backoff(attempt: int) -> float:
@@ -33,12 +32,11 @@ def backoff(attempt: int) -> float:
     return min(0.5 * 2.0 ** (attempt - 1), 8.0) * (1 - 0.25 * random.random())  # noqa: S311 - jitter is no secret
 
 
-@dataclasses.dataclass(frozen=True)
-class Restarts:
+class Restarts(NamedTuple):
     """How often a stream is opened again, at the most, how long to wait before that, and who is told."""
 
-    limit: int = 0
-    delay: Callable[[int], float] = backoff
+    limit: int
+    delay: Callable[[int], float]
     on_restart: Callable[[StreamError], object] | None = None
 
 

@@ -207,7 +207,7 @@ class Watchdog:
         self._connection = connection
         self._clock = clock
         self._stopped = False
-        self._changed = threading.Condition(threading.Lock())
+        self._changed = threading.Condition()
         self._thread: threading.Thread | None = None
 
     @property
