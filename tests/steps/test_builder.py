@@ -336,6 +336,16 @@ def test_what_only_looks_like_the_delta_before(as_objects: bool) -> None:
     assert (block["input"], block["partial_json"]) == ({"a": 1}, "!")
 
 
+@pytest.mark.parametrize("as_objects", [False, True])
+def test_an_event_of_another_type_brings_no_text(as_objects: bool) -> None:
+    """Whatever its delta is."""
+    head, start, hello, *_ = message_events("Hello")
+    builder = MessageBuilder()
+    for event in head, start, hello, {**hello, "type": "news"}, hello:
+        builder.feed(to_event(event) if as_objects else event)
+    assert builder.text() == "HelloHello"
+
+
 def test_an_event_that_somebody_sees_is_the_object_that_came() -> None:
     """Not one like it."""
     builder = MessageBuilder()
