@@ -65,6 +65,7 @@ def test_the_speed_is_unknown_until_the_usage_is_final() -> None:
     without_content = [events[0], *events[-2:]]
     assert timed(without_content).tokens_per_second is None
     assert timed(events, seconds=0).tokens_per_second is None
+    assert timed(message_events("Hello", usage={"output_tokens": 1})).tokens_per_second is not None
     for count in (0, -1, 10**400, "16", None):
         assert timed(message_events("Hello", usage={"output_tokens": count})).tokens_per_second is None
 

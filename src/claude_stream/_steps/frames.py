@@ -9,7 +9,7 @@ from __future__ import annotations
 
 import dataclasses
 from collections.abc import Callable, Iterable
-from typing import Any, TypeAlias, TypeGuard
+from typing import Any, TypeAlias
 
 import anthropic
 
@@ -87,8 +87,4 @@ def _plain(value: Any) -> Any:
         # What does not count when two are compared, a reading of this process's clock, tells nobody anything elsewhere.
         fields = (field.name for field in dataclasses.fields(value) if field.compare)
         return {name: _plain(getattr(value, name)) for name in fields}
-    return [*map(_plain, value)] if _is_tuple(value) else value
-
-
-def _is_tuple(value: object) -> TypeGuard[tuple[Any, ...]]:
-    return isinstance(value, tuple)
+    return value
